@@ -1,0 +1,1 @@
+"""The nouns on the arrows: video, cameras, Gaussians, scene, and their geometry."""

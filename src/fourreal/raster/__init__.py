@@ -1,0 +1,1 @@
+"""Differentiable rasterizers of 3D Gaussians: one pure function, three implementations."""
