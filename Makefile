@@ -1,0 +1,44 @@
+# Two commands for a fresh machine with python3-venv and make:
+#   make demo    fits a small scene on this machine and writes pictures to out/demo
+#   make test    runs the test suite
+# Each creates .venv and installs the project first if that has not been done.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
+
+.PHONY: demo test slow lint install dev clean
+
+demo: $(VENV)/.installed
+	$(BIN)/4real demo --out out/demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python tools/budgets.py
+
+install: $(VENV)/.installed
+dev: $(VENV)/.installed-dev
+
+# torch goes first and alone, so that nothing else can choose another build of it.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) -e ".[sfm]"
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -e ".[sfm,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) out dist build

@@ -1,0 +1,37 @@
+"""`4real`: one subcommand a verb. Heavy libraries load inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import tyro
+
+from fourreal.commands.demo import demo
+from fourreal.commands.doctor import doctor
+from fourreal.commands.worlds import worlds
+
+COMMANDS = {"demo": demo, "worlds": worlds, "doctor": doctor}
+
+
+def main() -> None:
+    """Entry point of the console script: runs a command, prints user errors as one message, sets the exit status."""
+    try:
+        status = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="4real", description="From a sentence, or two clips, to a 4D scene you can fly around."
+        )
+    except KeyboardInterrupt:
+        print("\nstopped; run the same command again to go on from the last checkpoint", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    except Exception as error:
+        if not _is_for_users(error):
+            raise
+        print(f"4real: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    sys.exit(status or 0)
+
+
+def _is_for_users(error: Exception) -> bool:
+    """Our own errors, and those of the file system, say all a user needs; anything else is a bug with its traceback."""
+    from fourreal.core.errors import FourRealError
+
+    return isinstance(error, (FourRealError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError))

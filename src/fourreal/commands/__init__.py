@@ -1,0 +1,1 @@
+"""The fronts behind the command line: parse, call, show. No mathematics here."""

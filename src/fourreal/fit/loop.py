@@ -1,0 +1,139 @@
+"""The one fitting loop: walks a table of phases, steps the optimiser, grows the set, recovers from divergence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fourreal.core.errors import DivergenceError
+from fourreal.raster.base import Rendering
+
+from .density import GrowthStats, accumulate, grow
+from .phases import Phase
+from .state import FitState
+
+CHECK_EVERY = 50  # steps between looks at the loss: each look waits for the device
+
+
+class Evaluation(NamedTuple):
+    """One evaluation of the objective."""
+
+    loss: Tensor  # scalar to descend
+    terms: Mapping[str, Tensor]  # unweighted losses by name, detached scalars
+    rendering: Rendering  # what was rendered, for density control
+
+
+Objective = Callable[[FitState, Phase], Evaluation]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """News of a running fit, sent every `CHECK_EVERY` steps and at the end of each phase."""
+
+    phase: str
+    step: int  # steps done over all phases
+    steps: int  # steps of all phases
+    terms: Mapping[str, float]
+    gaussians: int
+    recovered: bool = False  # the last stretch diverged and is being repeated at half the rate
+
+
+def fit(
+    state: FitState,
+    phases: Sequence[Phase],
+    objective: Objective,
+    *,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    save: Callable[[FitState], None] = lambda _: None,
+) -> FitState:
+    """Run what is left of `phases` from where `state` stands, and return the final state.
+
+    `save` is called with the state after every look at the loss that found it finite; it decides whether to write.
+    On a CPU the result depends only on the state, the phases and the objective, so a run resumed from any saved state
+    equals an uninterrupted one bit for bit.
+
+    Raises:
+        DivergenceError: if the loss is not finite again after one recovery (last good state, half the rate).
+    """
+    good = state.snapshot()
+    while state.phase < len(phases):
+        phase = phases[state.phase]
+        count = min(CHECK_EVERY - state.step % CHECK_EVERY, phase.steps - state.step)
+        terms = _stretch(state, phase, objective, count)
+        done = sum(p.steps for p in phases[: state.phase]) + state.step
+        finite = all(math.isfinite(v) for v in terms.values())
+        if not finite:
+            state = _recover(good, state, phase)
+        elif state.step == phase.steps:
+            state.phase, state.step = state.phase + 1, 0
+            state.stats = GrowthStats.zeros(state.params["means"])
+        total = sum(p.steps for p in phases)
+        on_progress(Progress(phase.name, done, total, terms, len(state.params["means"]), not finite))
+        if finite:
+            good = state.snapshot()
+            save(state)
+    return state
+
+
+def _stretch(state: FitState, phase: Phase, objective: Objective, count: int) -> dict[str, float]:
+    """`count` steps without waiting for the device; returns the mean of each loss term over them."""
+    sums: dict[str, Tensor] = {}
+    for _ in range(count):
+        evaluation = _step(state, phase, objective)
+        for name, value in evaluation.terms.items():
+            sums[name] = sums[name] + value if name in sums else value
+    means = {k: float(v) / count for k, v in sums.items()}
+    if not all(bool(torch.isfinite(p).all()) for p in state.params.values()):
+        means["parameters"] = math.nan
+    return means
+
+
+def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
+    for param in state.params.values():
+        param.grad = None
+    _set_trainable(state, phase)
+    evaluation = objective(state, phase)
+    growing = phase.growth is not None and state.step < phase.growth.stop * phase.steps
+    if growing:
+        evaluation.rendering.means2d.retain_grad()
+    evaluation.loss.backward()
+    if growing:
+        state.stats = accumulate(state.stats, evaluation.rendering)
+    state.optimizer.step()
+    state.project()
+    state.step += 1
+    if phase.growth is not None and state.step % phase.growth.every == 0 and state.step < phase.steps:
+        begun = state.step >= phase.growth.start * phase.steps
+        grow(state.params, state.optimizer, state.stats, phase.growth, state.extent, state.generator, growing and begun)
+        state.stats = GrowthStats.zeros(state.params["means"])
+    return evaluation
+
+
+def _set_trainable(state: FitState, phase: Phase) -> None:
+    """Learning rates of this step; parameters without one are frozen."""
+    progress = state.step / phase.steps
+    for group in state.optimizer.param_groups:
+        name = group["name"]
+        rate = phase.rates.get(name)
+        state.params[name].requires_grad_(rate is not None)
+        if rate is not None:
+            scale = state.extent if name == "means" else 1.0
+            group["lr"] = rate.at(progress) * scale * state.rate_factor
+
+
+def _recover(good: tuple[dict[str, Tensor], Mapping], state: FitState, phase: Phase) -> FitState:
+    """The last good state at half the rate; the second time it is an error."""
+    if state.rate_factor < 1:
+        raise DivergenceError(
+            f"the fit diverged twice in phase {phase.name!r} (step {state.step}), also at half the learning rate; "
+            "check the input images and cameras, or lower the rates of the recipe"
+        )
+    tensors, scalars = good
+    restored = FitState.restore(tensors, scalars, state.params["means"].device)
+    restored.rate_factor = 0.5
+    return restored

@@ -1,0 +1,28 @@
+"""Losses by name: functions of rendered and true images, each a scalar mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from jaxtyping import Float
+from torch import Tensor
+
+from fourreal.metrics import ssim
+
+
+def l1(image: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> Float[Tensor, ""]:
+    """Mean absolute difference (4Real's L_recon, as a mean)."""
+    return (image - truth).abs().mean()
+
+
+def l2(image: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> Float[Tensor, ""]:
+    """Mean squared difference; what PSNR measures."""
+    return (image - truth).square().mean()
+
+
+def dssim(image: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> Float[Tensor, ""]:
+    """1 - SSIM (3DGS's D-SSIM term)."""
+    return 1 - ssim(image, truth).mean()
+
+
+IMAGE_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "l2": l2, "dssim": dssim}

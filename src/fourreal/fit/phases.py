@@ -1,0 +1,80 @@
+"""Phases are data: what is trained, how fast, against which losses, and whether the set of Gaussians may grow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fourreal.core.errors import FieldError
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate that decays exponentially from `start` to `end` over a phase (3DGS: positions)."""
+
+    start: float
+    end: float
+
+    def at(self, progress: float) -> float:
+        """The rate when `progress` in [0, 1] of the phase is done."""
+        return self.start * (self.end / self.start) ** progress
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Adaptive density control (3DGS, arXiv 2308.04079, section 5.2; gsplat's `DefaultStrategy` without its resets).
+
+    Attributes:
+        every: steps between two rounds.
+        start, stop: fractions of the phase within which Gaussians are added; pruning goes on to the end.
+        grad_threshold: mean absolute screen-space gradient (normalised device units) above which a Gaussian grows.
+        max_gaussians: the set never exceeds this; where more want to grow, those with the largest gradients do.
+        max_share: at most this share of the set grows in one round.
+        split_extent: Gaussians larger than this times the scene extent are split, smaller ones cloned.
+        min_opacity: Gaussians below are pruned.
+        max_extent: Gaussians larger than this times the scene extent times their relative distance are pruned.
+    """
+
+    every: int = 100
+    start: float = 0.0
+    stop: float = 0.75
+    grad_threshold: float = 8e-4
+    max_gaussians: int = 50_000
+    max_share: float = 0.2
+    split_extent: float = 0.01
+    min_opacity: float = 5e-3
+    max_extent: float = 1.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of optimisation.
+
+    Attributes:
+        name: shown to the user and stored in checkpoints.
+        steps: optimiser steps.
+        rates: learning rate by parameter name; parameters that are not named stay frozen. The rate of "means" is
+            multiplied by the scene extent, as in 3DGS.
+        losses: weight by name of a function in `fit.losses`.
+        views: images rendered and compared a step.
+        shrink: images are compared at 1/shrink of their size (coarse to fine).
+        growth: density control, or None to keep the set as it is.
+
+    Raises:
+        FieldError: if steps, views or shrink are not positive, or nothing is trained or compared.
+    """
+
+    name: str
+    steps: int
+    rates: Mapping[str, Rate]
+    losses: Mapping[str, float] = field(default_factory=lambda: {"l1": 0.8, "dssim": 0.2})
+    views: int = 1
+    shrink: int = 1
+    growth: Growth | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "views", "shrink"):
+            if getattr(self, name) < 1:
+                raise FieldError(f"Phase.{name} must be at least 1, got {getattr(self, name)}")
+        if not self.rates or not self.losses:
+            raise FieldError(f"Phase {self.name!r} must train something and have a loss")
