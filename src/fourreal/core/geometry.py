@@ -252,7 +252,7 @@ def align_cameras(source: Cameras, target: Cameras, *, with_scale: bool = True) 
     """The similarity that takes the `source` cameras to the `target` cameras, pair by pair.
 
     Least squares over the centres (`align_points`); where the centres lie on one line or coincide, the
-    rotation is the chordal mean over the orientations instead, and the scale of coinciding centres is 1. Raises
+    rotation is the chordal mean over the orientations instead, and coinciding centres get scale 1. Raises
     `FieldError` if the counts differ or are zero.
     """
     if len(source) != len(target) or len(source) == 0:
