@@ -1,0 +1,63 @@
+"""How the CPU kernels are compiled: options, on-disk cache, and one visible line while it happens.
+
+The kernels' modules carry no jaxtyping annotations: numba reads the functions' source, not their types.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from numba import njit
+from numba.core import event
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+# No nnan/ninf: the kernels compare explicitly to reject what is not finite. The rest lets the loops vectorise.
+FAST = {"reassoc", "contract", "arcp", "nsz"}
+EXACT = {"contract"}
+
+
+def kernel(*, parallel: bool = False, fast: bool = False, inline: bool = False) -> Callable[[Kernel], Kernel]:
+    """Decorate a numba kernel; it is cached on disk where any cache folder can be written.
+
+    `fast` allows reassociation (order of sums, still the same on every run); `inline` inlines it into its callers.
+    """
+    options: dict[str, Any] = {"error_model": "numpy", "fastmath": FAST if fast else EXACT}
+    if inline:
+        options["inline"] = "always"
+    if parallel:
+        options["parallel"] = True
+
+    def decorate(function: Kernel) -> Kernel:
+        try:
+            return njit(cache=True, **options)(function)
+        except RuntimeError:  # "no locator available": a read-only installation without a home folder
+            return njit(**options)(function)
+
+    return decorate
+
+
+class _Announce(event.Listener):
+    """Write one line when numba really compiles (a hit in the disk cache fires no such event)."""
+
+    def __init__(self) -> None:
+        self.done = False
+
+    def on_start(self, event: event.Event) -> None:
+        if not self.done:
+            self.done = True
+            sys.stderr.write("compiling the CPU rasterizer (once, about 30 s)\n")
+            sys.stderr.flush()
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+@contextmanager
+def announced() -> Iterator[None]:
+    """Within this block, say so on stderr if kernels have to be compiled."""
+    with event.install_listener("numba:compile", _Announce()):
+        yield

@@ -1,0 +1,235 @@
+"""The CPU rasterizer: tiled, float32, hand-written adjoint, no atomics, deterministic.
+
+Algorithm: project all Gaussians (`_kernels_project`), sort them by depth and deal them into tiles (`_kernels_bin`),
+composite every tile front to back (`_kernels_tiles`); the adjoint walks the same lists. Conventions and thresholds are
+those of gsplat 1.5.3's CUDA kernels. The result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..core.errors import FieldError
+from . import _kernels_bin as kb
+from . import _kernels_project as kp
+from . import _kernels_tiles as kt
+from ._inputs import backgrounds, check_inputs, with_cameras
+from ._jit import announced
+from .base import Rendering, Splats, Views
+
+# numba's "workqueue" threading layer (used where neither OpenMP nor TBB is found) aborts the process if two threads
+# start parallel kernels at once, and autograd may run a backward on a thread of its own: so kernels start one at a time.
+_launch = threading.RLock()
+_ready = threading.Event()
+
+
+class _Scene(NamedTuple):
+    """Everything of one call as numpy views."""
+
+    params: kp.Params
+    cameras: kp.Cameras
+    background: np.ndarray
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().contiguous().numpy()
+
+
+def _grid(width: int, height: int, cameras: int, lanes: int) -> kb.Grid:
+    """Largest tiles (fewest list entries) that still leave every thread a few to choose from."""
+    for side in (64, 32, 16):
+        across, down = -(-width // side), -(-height // side)
+        if across * down * cameras >= 4 * lanes or side == 16:
+            return kb.Grid(side, side, across, down)
+    raise AssertionError("unreachable")
+
+
+class _Binned(NamedTuple):
+    grid: kb.Grid
+    lists: kb.Lists
+    order: np.ndarray  # tiles, most pairs first
+
+
+def _bin(
+    params: kp.Params,
+    radii: np.ndarray,
+    means2d: np.ndarray,
+    geom: np.ndarray,
+    size: tuple[int, int],
+    lanes: int,
+) -> _Binned:
+    """Sort and deal into tiles."""
+    cameras, count = radii.shape[:2]
+    grid = _grid(*size, cameras, lanes)
+    visible, counts = np.zeros(cameras, np.int64), np.zeros((cameras, grid.across * grid.down), np.int32)
+    kb.count_pairs(means2d, radii, grid, visible, counts, lanes)
+    starts = np.zeros(counts.size + 1, np.int64)
+    np.cumsum(counts.reshape(-1), out=starts[1:])
+    firsts = np.zeros(cameras + 1, np.int64)
+    np.cumsum(visible, out=firsts[1:])
+    at = kb.Placement(firsts, starts[:: max(counts.shape[1], 1)].copy())
+    lists = kb.Lists(
+        np.empty((firsts[-1], kb.RECORD), np.float32),
+        np.empty((starts[-1], 2), np.int32),
+        starts,
+        np.empty(cameras * count + 1, np.int32),
+    )
+    lists.slots[-1] = starts[-1]
+    kb.fill_lists(params, means2d, radii, geom, grid, at, lists, lanes)
+    order = np.argsort(-counts.reshape(-1), kind="stable").astype(np.int32)
+    return _Binned(grid, lists, order)
+
+
+class _Project(torch.autograd.Function):
+    """Splats and cameras -> means2d, (conic, depth), radii."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+        means, quats, scales, viewmats, opacities, colors, cameras = inputs
+        params = kp.Params(*(_array(t) for t in (means, quats, scales, opacities, colors)))
+        count = means.shape[1]
+        ctx.cameras = kp.Cameras(_array(viewmats), cameras.intrinsics, cameras.size)
+        radii = torch.empty(len(viewmats), count, 2, dtype=torch.int32)
+        means2d, geom = torch.empty(len(viewmats), count, 2), torch.empty(len(viewmats), count, 4)
+        kp.project(params, ctx.cameras, radii.numpy(), means2d.numpy(), geom.numpy(), numba.get_num_threads())
+        ctx.save_for_backward(means, quats, scales, viewmats, opacities, colors, radii, geom)
+        ctx.mark_non_differentiable(radii)
+        return means2d, geom, radii
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        means, quats, scales, viewmats, opacities, colors, radii, geom = ctx.saved_tensors
+        params = kp.Params(*(_array(t) for t in (means, quats, scales, opacities, colors)))
+        grads = [torch.zeros(t.shape) for t in (means, quats, scales)]
+        blocks = -(-means.shape[1] // kp.BLOCK)
+        pose = np.empty((blocks, len(viewmats), 12))
+        up = kp.Upstream(radii.numpy(), geom.numpy(), _array(upstream[0]), _array(upstream[1]))
+        with _launch:
+            kp.project_adjoint(
+                params,
+                ctx.cameras,
+                up,
+                kp.ParamGrads(*(g.numpy() for g in grads), pose),
+                numba.get_num_threads(),
+            )
+        v_viewmats = torch.zeros(viewmats.shape)
+        v_viewmats[:, :3] = torch.from_numpy(pose.sum(0).astype(np.float32)).reshape(-1, 3, 4)
+        return (*grads, v_viewmats, None, None, None)
+
+
+class _Composite(torch.autograd.Function):
+    """means2d, (conic, depth), opacities, colours -> images."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+        means2d, geom, opacities, colors, radii, scene, absgrad = inputs
+        cameras, (width, height) = len(means2d), (int(v) for v in scene.cameras.size)
+        out = (
+            torch.empty(cameras, 3, height, width),
+            torch.empty(cameras, 1, height, width),
+            torch.empty(cameras, 1, height, width),
+        )
+        lanes = numba.get_num_threads()
+        binned = _bin(scene.params, radii.numpy(), _array(means2d), _array(geom), (width, height), lanes)
+        images = kt.Images(*(t.numpy() for t in out))
+        kt.composite(binned.lists, binned.order, binned.grid, scene.background, images, lanes)
+        ctx.save_for_backward(*out)
+        ctx.binned, ctx.means2d = binned, means2d if absgrad else None
+        ctx.shapes = means2d.shape, opacities.shape, colors.shape
+        ctx.set_materialize_grads(False)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+        out = ctx.saved_tensors
+        v_out = kt.Images(
+            *(
+                np.zeros(t.shape, np.float32) if g is None else _array(g)
+                for t, g in zip(out, upstream, strict=True)
+            )
+        )
+        grid, lists, order = ctx.binned
+        means2d, opacities, colors = ctx.shapes
+        slots = np.empty((len(lists.pairs), kt.SLOT), np.float32)
+        sums = [
+            torch.empty(means2d),
+            torch.empty(*means2d[:2], 4),
+            torch.zeros(opacities),
+            torch.zeros(colors),
+        ]
+        absolute = torch.empty(means2d if ctx.means2d is not None else (0, 0, 2))
+        v_means2d, v_geom, v_opacities, v_colors = (t.numpy() for t in sums)
+        lanes = numba.get_num_threads()
+        with _launch:
+            kt.composite_adjoint(
+                lists, order, grid, kt.Images(*(t.numpy() for t in out)), v_out, slots, lanes
+            )
+            target = kt.ScreenGrads(v_means2d, absolute.numpy(), v_geom, v_opacities, v_colors)
+            kt.gather(lists.slots, slots, target, lanes)
+        if ctx.means2d is not None:
+            ctx.means2d.absgrad = absolute
+        return (*sums, None, None, None)
+
+
+def render(
+    splats: Splats, views: Views, background: Float[Tensor, "*C 3"] | None = None, *, absgrad: bool = False
+) -> Rendering:
+    """Draw `splats` into `views` on the CPU (see `Splats`, `Views`, `Rendering` for shapes and units).
+
+    Arithmetic is float32 whatever the inputs' dtype. Gradients reach means, quats, scales, opacities, colors and
+    viewmats, not Ks or the background. A Gaussian with a NaN or infinite parameter, a zero quaternion, or an
+    opacity below 1/255 is not drawn; its gradients are 0. With `absgrad`, `means2d.absgrad` holds after `backward()`
+    the sum over pixels of |dL/d means2d| (AbsGS, arXiv 2404.10484), in pixels^-1 like `means2d.grad`.
+
+    The first call compiles the kernels (about 30 s, said on stderr) and caches them on disk. numba's thread count
+    (`numba.set_num_threads`) is used as it stands. Raises `FieldError` if a shape does not fit or a tensor is not
+    on the CPU.
+
+    Sources: EWA splatting (Zwicker et al. 2001), 3D Gaussian splatting (Kerbl et al. 2023), gsplat (arXiv 2409.06765).
+    """
+    cameras, _ = check_inputs(splats, views, background)
+    for name, value in (*splats._asdict().items(), ("viewmats", views.viewmats)):
+        if value.device.type != "cpu":
+            raise FieldError(f"the CPU rasterizer needs tensors on the CPU, but {name} is on {value.device}")
+    with _launch:
+        if not _ready.is_set():
+            _warm_up()
+        return _render(splats, views, background, absgrad)
+
+
+def _render(splats: Splats, views: Views, background: Tensor | None, absgrad: bool) -> Rendering:
+    means, quats, scales, opacities, colors = (t.to(torch.float32) for t in with_cameras(splats))
+    viewmats = views.viewmats.to(torch.float32)
+    size = np.array([views.width, views.height], np.float32)
+    cameras = kp.Cameras(_array(viewmats), _array(views.Ks.to(torch.float32)), size)
+    scene = _Scene(
+        kp.Params(*(_array(t) for t in (means, quats, scales, opacities, colors))),
+        cameras,
+        _array(backgrounds(background, len(viewmats), means)),
+    )
+    means2d, geom, radii = _Project.apply(means, quats, scales, viewmats, opacities, colors, cameras)
+    color, alpha, depth = _Composite.apply(means2d, geom, opacities, colors, radii, scene, absgrad)
+    return Rendering(color, alpha, depth, means2d, radii)
+
+
+def _warm_up() -> None:
+    """Load the kernels from numba's disk cache, or compile them, by one tiny forward and backward."""
+    with announced(), torch.enable_grad():
+        one = torch.ones(1)
+        means = torch.tensor([[0.0, 0.0, 2.0]], requires_grad=True)
+        splats = Splats(
+            means, torch.tensor([[1.0, 0, 0, 0]]), torch.full((1, 3), 0.1), one, one[:, None].expand(1, 3)
+        )
+        views = Views(torch.eye(4)[None], torch.tensor([[[8.0, 0, 4], [0, 8, 4], [0, 0, 1]]]), 8, 8)
+        _render(splats, views, None, True).color.sum().backward()
+    _ready.set()
