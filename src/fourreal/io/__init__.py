@@ -1,0 +1,1 @@
+"""Files in and out: clips and images, splats, cameras in four forms."""
