@@ -17,7 +17,9 @@ def main() -> None:
     """Entry point of the console script: runs a command, prints user errors as one message, sets the exit status."""
     try:
         status = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog="4real", description="From a sentence, or two clips, to a 4D scene you can fly around."
+            COMMANDS,
+            prog="4real",
+            description="From a sentence, or two clips, to a 4D scene you can fly around.",
         )
     except KeyboardInterrupt:
         print("\nstopped; run the same command again to go on from the last checkpoint", file=sys.stderr)  # noqa: T201
@@ -34,4 +36,6 @@ def _is_for_users(error: Exception) -> bool:
     """Our own errors, and those of the file system, say all a user needs; anything else is a bug with its traceback."""
     from fourreal.core.errors import FourRealError
 
-    return isinstance(error, (FourRealError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError))
+    return isinstance(
+        error, (FourRealError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+    )

@@ -103,7 +103,9 @@ def _gsplat() -> Finding:
         found = version("gsplat")
     except PackageNotFoundError:
         if torch.cuda.is_available():
-            return Finding("gsplat", "missing", "not installed", "pip install 'fourreal[cuda]' to use the GPU")
+            return Finding(
+                "gsplat", "missing", "not installed", "pip install 'fourreal[cuda]' to use the GPU"
+            )
         return Finding("gsplat", "ok", "not installed", "not needed without an NVIDIA GPU")
     if torch.cuda.is_available() and shutil.which("nvcc") is None:
         advice = "gsplat compiles its kernels on first use: install the CUDA toolkit (nvcc) of torch's CUDA version"
@@ -140,12 +142,16 @@ def _memory() -> Finding:
         return Finding("memory", "ok", "unknown on this system")
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     if total < 3.5:
-        return Finding("memory", "note", f"{total:.1f} GiB", "4 GiB or more are advised; close other programs")
+        return Finding(
+            "memory", "note", f"{total:.1f} GiB", "4 GiB or more are advised; close other programs"
+        )
     return Finding("memory", "ok", f"{total:.1f} GiB")
 
 
 def _disk() -> Finding:
     free = shutil.disk_usage(os.getcwd()).free / GIB
     if free < 1:
-        return Finding("disk", "missing", f"{free:.1f} GiB free here", "free at least 1 GiB, or use --out elsewhere")
+        return Finding(
+            "disk", "missing", f"{free:.1f} GiB free here", "free at least 1 GiB, or use --out elsewhere"
+        )
     return Finding("disk", "ok", f"{free:.0f} GiB free here")

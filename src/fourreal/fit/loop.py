@@ -109,7 +109,15 @@ def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
     state.step += 1
     if phase.growth is not None and state.step % phase.growth.every == 0 and state.step < phase.steps:
         begun = state.step >= phase.growth.start * phase.steps
-        grow(state.params, state.optimizer, state.stats, phase.growth, state.extent, state.generator, growing and begun)
+        grow(
+            state.params,
+            state.optimizer,
+            state.stats,
+            phase.growth,
+            state.extent,
+            state.generator,
+            growing and begun,
+        )
         state.stats = GrowthStats.zeros(state.params["means"])
     return evaluation
 

@@ -10,14 +10,18 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from fourreal.core.errors import FieldError
 from fourreal.core.gaussians import Gaussians
+from fourreal.core.paths import look_target
 
 from .static import Targets
 
 _COARSE, _FINE = 96, 7  # depth candidates of the first sweep and of each refinement
 _NEIGHBOURS = 5  # other views a pixel is compared with; the better half counts, so that occlusion does not
 _NEAR, _FAR = 0.25, 30.0  # swept range, in distances from the cameras to where they look
-_FAR_BONUS = 0.005  # a far plane this much worse than the best still wins: textureless sky matches at every depth
+_FAR_BONUS = (
+    0.005  # a far plane this much worse than the best still wins: textureless sky matches at every depth
+)
 
 
 @torch.no_grad()
@@ -46,15 +50,12 @@ def seed_gaussians(targets: Targets, count: int, generator: torch.Generator) -> 
 
 
 def focus_distance(targets: Targets) -> float:
-    """Median distance of the cameras from the point nearest to all optical axes; their spread if they are parallel."""
-    cameras = targets.cameras
-    axes, origins = cameras.viewmats[:, 2, :3], cameras.positions
-    across = torch.eye(3, device=axes.device) - axes[:, :, None] * axes[:, None, :]
-    normal, right = across.sum(0), (across @ origins[..., None]).sum(0)
-    if len(cameras) < 2 or float(torch.linalg.cond(normal)) > 1e4:
-        return max(1e-3, targets.extent())
-    point = torch.linalg.solve(normal, right).squeeze(1)
-    return float((origins - point).norm(dim=1).median())
+    """Median distance of the cameras from what they look at; their spread if they look at no common point."""
+    try:
+        target = look_target(targets.cameras).to(targets.cameras.viewmats)
+    except FieldError:
+        return targets.extent()
+    return float((targets.cameras.positions - target).norm(dim=1).median())
 
 
 def _patches(images: Tensor) -> Tensor:

@@ -75,17 +75,27 @@ class FitState:
 
     def scalars(self) -> dict[str, Any]:
         """The numbers that go with `tensors`."""
-        return {"extent": self.extent, "phase": self.phase, "step": self.step, "rate_factor": self.rate_factor}
+        return {
+            "extent": self.extent,
+            "phase": self.phase,
+            "step": self.step,
+            "rate_factor": self.rate_factor,
+        }
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """An independent copy of the whole state in memory."""
         return {k: v.clone() for k, v in self.tensors().items()}, self.scalars()
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], device: torch.device) -> FitState:
+    def restore(
+        cls, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], device: torch.device
+    ) -> FitState:
         """The state that `tensors` and `scalars` describe; KeyError if a part is missing."""
         names = [k.removeprefix("params/") for k in tensors if k.startswith("params/")]
-        params = {n: tensors[f"params/{n}"].to(device, copy=True).requires_grad_() for n in sorted(names, key=_ORDER)}
+        params = {
+            n: tensors[f"params/{n}"].to(device, copy=True).requires_grad_()
+            for n in sorted(names, key=_ORDER)
+        }
         optimizer = make_optimizer(params)
         for name, param in params.items():
             prefix = f"adam/{name}/"

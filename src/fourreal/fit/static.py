@@ -37,7 +37,9 @@ class Targets:
     def __post_init__(self) -> None:
         want = (len(self.cameras), 3, self.cameras.height, self.cameras.width)
         if tuple(self.images.shape) != want:
-            raise FieldError(f"Targets.images must be {list(want)} to match its cameras, got {list(self.images.shape)}")
+            raise FieldError(
+                f"Targets.images must be {list(want)} to match its cameras, got {list(self.images.shape)}"
+            )
 
     def shrunk(self, factor: int) -> Targets:
         """The same views at 1/`factor` of the size (area average)."""
@@ -79,7 +81,11 @@ def static_objective(targets: Targets, render: Rasterizer, background: Tensor | 
 
 @torch.no_grad()
 def render_cameras(
-    gaussians: Gaussians, cameras: Cameras, render: Rasterizer, background: Tensor | None = None, batch: int = 4
+    gaussians: Gaussians,
+    cameras: Cameras,
+    render: Rasterizer,
+    background: Tensor | None = None,
+    batch: int = 4,
 ) -> Tensor:
     """[V, 3, H, W] images in [0, 1] of `gaussians` from `cameras`, `batch` at a time."""
     g = gaussians

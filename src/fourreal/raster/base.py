@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -46,6 +46,7 @@ class Rendering(NamedTuple):
     radii: Tensor  # [C, N, 2] int32 pixels; 0 where a Gaussian is not drawn
 
 
+@runtime_checkable
 class Rasterizer(Protocol):
     """`render(splats, views, background, absgrad=...)`: pure, batched over cameras.
 

@@ -1,0 +1,28 @@
+"""Shape annotations are executed in every test: jaxtyping with beartype, over all modules but the compiled kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jaxtyping
+import pytest
+import torch
+
+_CHECKED = [
+    "core",
+    "io",
+    "worlds",
+    "raster.base",
+    "raster.numba_cpu",
+    "raster.torch_reference",
+    "metrics",
+    "fit",
+    "stages",
+]
+jaxtyping.install_import_hook([f"fourreal.{name}" for name in _CHECKED], "typecheck.checker")
+
+
+@pytest.fixture(autouse=True)
+def _same_randomness_in_every_test() -> Iterator[None]:
+    torch.manual_seed(0)
+    yield

@@ -1,0 +1,141 @@
+"""The loop learns, grows within its budget, survives interruption bit for bit, and recovers from divergence once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from fourreal.core.errors import DivergenceError, FieldError, FileFormatError
+from fourreal.core.gaussians import Gaussians
+from fourreal.fit.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from fourreal.fit.loop import Evaluation, Progress, fit
+from fourreal.fit.phases import Growth, Phase, Rate
+from fourreal.fit.state import FitState
+from fourreal.fit.static import Targets, render_cameras, static_objective
+from fourreal.metrics import psnr
+from fourreal.raster.numba_cpu import render
+
+RATES = {
+    "means": Rate(2e-3, 2e-4),
+    "quats": Rate(5e-3, 5e-3),
+    "log_scales": Rate(1e-2, 1e-2),
+    "logit_opacities": Rate(5e-2, 5e-2),
+    "colors": Rate(1e-2, 1e-2),
+}
+PHASES = (
+    Phase("coarse", 60, RATES, {"l1": 1.0}, views=2, shrink=2),
+    Phase("fine", 120, RATES, {"l1": 0.8, "dssim": 0.2}, views=2, growth=Growth(every=30, max_gaussians=300)),
+)
+
+
+class Killed(Exception):
+    pass
+
+
+def quality(gaussians: Gaussians, targets: Targets) -> float:
+    return float(psnr(render_cameras(gaussians, targets.cameras, render), targets.images).mean())
+
+
+def test_a_fit_approaches_the_truth_and_grows_within_its_budget(targets: Targets, start: Gaussians) -> None:
+    news: list[Progress] = []
+    state = fit(
+        FitState.begin(start, 2.0, seed=0), PHASES, static_objective(targets, render), on_progress=news.append
+    )
+    before, after = quality(start, targets), quality(state.gaussians(), targets)
+    assert after > before + 6, f"PSNR {before:.1f} -> {after:.1f}"
+    assert len(start) < len(state.gaussians()) <= 300
+    assert [n.phase for n in news][0] == "coarse"
+    assert news[-1].step == news[-1].steps == 180
+    assert (state.phase, state.step) == (2, 0)
+
+
+@pytest.mark.parametrize("kill_at", [50, 60, 100, 160])
+def test_a_killed_run_resumes_to_the_same_bits(
+    targets: Targets, start: Gaussians, tmp_path: Path, kill_at: int
+) -> None:
+    run = fingerprint(PHASES, "seed 0")
+    whole = fit(FitState.begin(start, 2.0, seed=0), PHASES, static_objective(targets, render))
+
+    def die_after_saving(state: FitState) -> None:
+        save_checkpoint(tmp_path / "fit.safetensors", state, run)
+        if sum(p.steps for p in PHASES[: state.phase]) + state.step >= kill_at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(
+            FitState.begin(start, 2.0, seed=0),
+            PHASES,
+            static_objective(targets, render),
+            save=die_after_saving,
+        )
+    resumed = load_checkpoint(tmp_path / "fit.safetensors", run)
+    assert resumed is not None
+    assert (resumed.phase, resumed.step) != (0, 0)
+    finished = fit(resumed, PHASES, static_objective(targets, render))
+    for name, value in whole.tensors().items():
+        assert torch.equal(value, finished.tensors()[name]), name
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken(start: Gaussians, tmp_path: Path) -> None:
+    path = tmp_path / "fit.safetensors"
+    save_checkpoint(path, FitState.begin(start, 2.0, seed=0), fingerprint(PHASES))
+    longer = (PHASES[0], replace(PHASES[1], steps=121))
+    assert load_checkpoint(path, fingerprint(longer)) is None
+    assert load_checkpoint(path, fingerprint(PHASES)) is not None
+    assert load_checkpoint(tmp_path / "none.safetensors", fingerprint(PHASES)) is None
+
+
+def test_a_damaged_checkpoint_says_so(start: Gaussians, tmp_path: Path) -> None:
+    path = tmp_path / "fit.safetensors"
+    save_checkpoint(path, FitState.begin(start, 2.0, seed=0), fingerprint(PHASES))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FileFormatError, match=r"fit\.safetensors"):
+        load_checkpoint(path, fingerprint(PHASES))
+
+
+def poisoned(targets: Targets, steps: set[int]):
+    """The usual objective, whose loss is NaN at the given calls."""
+    honest, calls = static_objective(targets, render), iter(range(10_000))
+
+    def objective(state: FitState, phase: Phase) -> Evaluation:
+        result = honest(state, phase)
+        if next(calls) not in steps:
+            return result
+        return result._replace(loss=result.loss * torch.nan, terms={"l1": torch.tensor(torch.nan)})
+
+    return objective
+
+
+def test_one_divergence_is_repaired_at_half_the_rate(targets: Targets, start: Gaussians) -> None:
+    news: list[Progress] = []
+    state = fit(FitState.begin(start, 2.0, seed=0), PHASES, poisoned(targets, {70}), on_progress=news.append)
+    assert [n.recovered for n in news].count(True) == 1
+    assert state.rate_factor == 0.5
+    assert quality(state.gaussians(), targets) > quality(start, targets) + 4
+
+
+def test_the_second_divergence_is_an_error_that_names_the_phase(targets: Targets, start: Gaussians) -> None:
+    with pytest.raises(DivergenceError, match="coarse"):
+        fit(FitState.begin(start, 2.0, seed=0), PHASES, poisoned(targets, {10, 60}))
+
+
+def test_parameters_without_a_rate_stay_frozen(targets: Targets, start: Gaussians) -> None:
+    only_colors = (Phase("colours", 20, {"colors": Rate(1e-2, 1e-2)}),)
+    state = fit(FitState.begin(start, 2.0, seed=0), only_colors, static_objective(targets, render))
+    for name, value in start.tensors().items():
+        assert torch.equal(value, state.params[name].detach()) == (name != "colors"), name
+
+
+def test_a_phase_that_does_nothing_is_refused() -> None:
+    with pytest.raises(FieldError, match=r"Phase\.steps must be at least 1, got 0"):
+        Phase("empty", 0, RATES)
+    with pytest.raises(FieldError, match="must train something"):
+        Phase("idle", 5, {})
+
+
+def test_targets_must_match_their_cameras(targets: Targets) -> None:
+    with pytest.raises(FieldError, match=r"Targets\.images must be \[12, 3, 32, 48\]"):
+        Targets(targets.images[:, :, :-1], targets.cameras)
