@@ -89,9 +89,7 @@ class TestRoundTrip:
     def test_the_file_is_tagged_so_that_players_show_the_same_colours(self, tmp_path):
         write_video(tmp_path / "clip.mp4", smooth_clip())
         program = imageio_ffmpeg.get_ffmpeg_exe()
-        shown = subprocess.run(
-            [program, "-i", tmp_path / "clip.mp4"], capture_output=True, check=False
-        ).stderr
+        shown = subprocess.run([program, "-i", tmp_path / "clip.mp4"], capture_output=True, check=False).stderr
         assert b"h264" in shown
         assert b"yuv420p(tv, bt709" in shown
 
@@ -146,9 +144,7 @@ class TestRoundTrip:
 class TestUnusualClips:
     def test_ten_bits(self, tmp_path):
         source = "gradients=s=64x48:r=8:d=1"
-        ffmpeg(
-            "-f", "lavfi", "-i", source, "-c:v", "libx264", "-pix_fmt", "yuv420p10le", tmp_path / "deep.mp4"
-        )
+        ffmpeg("-f", "lavfi", "-i", source, "-c:v", "libx264", "-pix_fmt", "yuv420p10le", tmp_path / "deep.mp4")
         assert read_video(tmp_path / "deep.mp4").frames.shape == (8, 3, 48, 64)
 
     @pytest.mark.parametrize(("name", "codec"), [("clip.webm", "libvpx-vp9"), ("odd.mkv", "ffv1")])
@@ -172,6 +168,10 @@ class TestUnusualClips:
         clip = read_video(tmp_path / "wide.mp4")
         assert (clip.height, clip.width) == (48, 128)
 
+    def test_pixels_that_are_square_but_for_rounding_are_left_alone(self, tmp_path):
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x428:r=8:d=0.5,setsar=321/320", tmp_path / "near.mp4")
+        assert read_video(tmp_path / "near.mp4").width == 640
+
     def test_a_varying_rate_keeps_every_frame_and_gets_the_average_rate(self, tmp_path):
         late = "testsrc2=s=64x48:r=30:d=1,setpts='if(lt(N,15),N/30,0.5+(N-15)/5)/TB'"
         ffmpeg("-f", "lavfi", "-i", late, "-fps_mode", "vfr", tmp_path / "vary.mp4")
@@ -188,9 +188,7 @@ class TestUnusualClips:
 
     def test_gif_with_transparency_and_its_own_delays(self, tmp_path):
         frames = [Image.new("RGBA", (8, 6), (0, 0, 255, 0)), Image.new("RGBA", (8, 6), (255, 0, 0, 255))]
-        frames[0].save(
-            tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=[200, 300], disposal=2
-        )
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=[200, 300], disposal=2)
         clip = read_video(tmp_path / "a.gif")
         assert clip.fps == pytest.approx(4)
         assert clip.frames[0, :, 3, 3].tolist() == [0, 0, 0]
@@ -198,9 +196,7 @@ class TestUnusualClips:
 
     def test_an_animated_webp_is_a_clip(self, tmp_path):
         frames = [Image.new("RGB", (16, 12), (60 * i, 0, 0)) for i in range(4)]
-        frames[0].save(
-            tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=125, lossless=True
-        )
+        frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], duration=125, lossless=True)
         clip = read_video(tmp_path / "a.webp")
         assert clip.fps == pytest.approx(8)
         assert (clip.frames[:, 0, 0, 0] * 255).round().tolist() == [0, 60, 120, 180]
@@ -221,9 +217,7 @@ class TestSelection:
     def test_a_size_given_while_reading_is_resize_after_reading(self, tmp_path):
         write_video(tmp_path / "clip.mp4", smooth_clip())
         small = read_video(tmp_path / "clip.mp4", size=(18, 32))
-        assert torch.allclose(
-            small.frames, resize(read_video(tmp_path / "clip.mp4"), 18, 32).frames, atol=1e-6
-        )
+        assert torch.allclose(small.frames, resize(read_video(tmp_path / "clip.mp4"), 18, 32).frames, atol=1e-6)
 
     def test_a_clip_too_large_for_memory_is_refused_before_it_fills_it(self, tmp_path, monkeypatch):
         monkeypatch.setattr("fourreal.io.video._MAX_BYTES", 64 * 48 * 3 * 4 * 5)
@@ -265,12 +259,8 @@ class TestSizes:
     def test_a_constant_stays_constant_and_a_ramp_a_ramp(self):
         ramp = ((torch.arange(64) + 0.5) / 64)[None, None, None].expand(2, 3, 8, 64).contiguous()
         small = resize_frames(ramp, 4, 16)
-        assert torch.allclose(
-            small[..., 2:-2], ((torch.arange(16) + 0.5) / 16)[2:-2].expand(2, 3, 4, 12), atol=1e-5
-        )
-        assert torch.allclose(
-            resize_frames(torch.full((1, 3, 9, 9), 0.3), 5, 20), torch.tensor(0.3), atol=1e-6
-        )
+        assert torch.allclose(small[..., 2:-2], ((torch.arange(16) + 0.5) / 16)[2:-2].expand(2, 3, 4, 12), atol=1e-5)
+        assert torch.allclose(resize_frames(torch.full((1, 3, 9, 9), 0.3), 5, 20), torch.tensor(0.3), atol=1e-6)
 
     def test_fine_stripes_become_gray_instead_of_aliasing(self):
         stripes = (torch.arange(64) % 2).float()[None, None, None].expand(1, 3, 64, 64).contiguous()

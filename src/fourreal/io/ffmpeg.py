@@ -23,6 +23,7 @@ from fourreal.core.errors import MissingDependencyError, VideoError
 # Accurate colour conversion: the default is fast, and off by up to 2 of 255.
 _SCALE = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _BT709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+_NEARLY_SQUARE = 0.02  # pixel aspects this near 1 come from rounded sizes; resampling would only blur
 _STILL_DEMUXERS = r"Input #0, (image2|\w+_pipe)"
 
 
@@ -51,16 +52,19 @@ def probe(path: Path) -> ClipInfo:
     if header is None:
         raise VideoError(f"{path} cannot be read as a clip, is it whole? ffmpeg says: {_complaint(log)}")
     width, height, above, below, across, down = (int(n or 1) for n in header.groups())
-    if across and down:  # pixels that are not square
+    if across and down and abs(across / down - 1) > _NEARLY_SQUARE:
         width = max(1, round(width * across / down))
     return ClipInfo(width, height, _rate(Fraction(above, max(below, 1)), log))
 
 
 def _rate(listed: Fraction, log: str) -> Fraction:
-    """The stream's rate; for a varying rate, where ffmpeg lists the finest, the average instead."""
+    """The stream's rate; for a varying rate, where ffmpeg lists the finest, the average instead.
+
+    The average of a short clip is off by up to a frame's time, so it only replaces what is far from it.
+    """
     match = re.search(r"Stream #.*Video:.*?([\d.]+) fps", log)
     average = Fraction(match[1]) if match else listed
-    usable = listed if average == 0 or abs(listed / average - 1) < Fraction(1, 100) else average
+    usable = listed if average == 0 or abs(listed / average - 1) < Fraction(1, 10) else average
     if usable <= 0:
         raise VideoError("the clip states no frame rate; give fps")
     return usable
@@ -75,9 +79,7 @@ def decode(
     `VideoError` if the file turns out to be damaged on the way.
     """
     last = "" if end is None else f"*lt(n,{end})"
-    filters = (
-        f"select='gte(n,{start})*not(mod(n-{start},{step})){last}',scale={info.width}:{info.height}:{_SCALE}"
-    )
+    filters = f"select='gte(n,{start})*not(mod(n-{start},{step})){last}',scale={info.width}:{info.height}:{_SCALE}"
     arguments = ["-i", _url(path), "-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough"]
     if end is not None:
         arguments += ["-frames:v", str(len(range(start, end, step)))]
@@ -94,9 +96,7 @@ def decode(
             raise VideoError(f"{path} is damaged or truncated after {count} frames; ffmpeg says: {why}")
 
 
-def encode(
-    path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], fps: float, options: Sequence[str]
-) -> None:
+def encode(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], fps: float, options: Sequence[str]) -> None:
     """Encode RGB frames of one size into `path`; raises `VideoError` with ffmpeg's reason if that fails."""
     stream = iter(frames)
     first = next(stream)
@@ -138,9 +138,7 @@ def _program(level: str) -> list[str]:
 
 
 def _url(path: Path) -> str:
-    return (
-        f"file:{path.absolute()}"  # else ffmpeg takes names such as "-i" or "concat:a|b" for something else
-    )
+    return f"file:{path.absolute()}"  # else ffmpeg takes names such as "-i" or "concat:a|b" for something else
 
 
 @contextlib.contextmanager

@@ -13,9 +13,7 @@ from fourreal.core.video import Video
 _CHUNK = 16  # frames resized at once, to bound the working memory
 
 
-def resize_frames(
-    frames: Float[Tensor, "F 3 H W"], height: int, width: int
-) -> Float[Tensor, "F 3 height width"]:
+def resize_frames(frames: Float[Tensor, "F 3 H W"], height: int, width: int) -> Float[Tensor, "F 3 height width"]:
     """Bicubic resampling with antialiasing, clamped to [0, 1]; pixel centres at +0.5, image edges aligned."""
     check_int("height", height, low=1)
     check_int("width", width, low=1)

@@ -58,12 +58,8 @@ def write_images(folder: Path | str, frames: Float[Tensor, "F 3 H W"]) -> list[P
 
 def list_images(folder: Path | str) -> list[Path]:
     """The images of a folder in natural order (2.png before 10.png), without hidden and other files."""
-    found = [
-        p for p in Path(folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")
-    ]
-    return sorted(
-        found, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", p.name.lower())]
-    )
+    found = [p for p in Path(folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
+    return sorted(found, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", p.name.lower())])
 
 
 def load_rgb(path: Path | str) -> UInt8[np.ndarray, "H W 3"]:
@@ -95,9 +91,7 @@ def open_image(path: Path | str) -> Iterator[Image.Image]:
 def picture_to_rgb(picture: Image.Image, path: Path | str) -> UInt8[np.ndarray, "H W 3"]:
     """Pixels of a Pillow picture of any mode as RGB bytes; raises `VideoError` for floating point ones."""
     if picture.mode == "F":
-        raise VideoError(
-            f"{path} holds floating point pixels of unknown range; convert it to 8 or 16 bit PNG"
-        )
+        raise VideoError(f"{path} holds floating point pixels of unknown range; convert it to 8 or 16 bit PNG")
     if picture.mode in _DEEP_MODES:
         gray = (np.asarray(picture).astype(np.int64).clip(0, 65535) + 128) // 257
         return np.repeat(gray.astype(np.uint8)[..., None], 3, axis=2)

@@ -35,9 +35,7 @@ __all__ = [
 ]
 
 CLIP_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
-_MAX_BYTES = (
-    8 << 30
-)  # of float32 frames; more is surely a mistake, and would end in the operating system killing us
+_MAX_BYTES = 8 << 30  # of float32 frames; more is surely a mistake, and would end in the operating system killing us
 _IMAGES_FPS = 8.0
 
 
@@ -85,9 +83,7 @@ def read_video(
     return Video(video_frames, float(rate if fps is None else fps) / step)
 
 
-def write_video(
-    path: Path | str, video: Video, *, crf: int = 16, chroma: Literal["420", "444"] = "420"
-) -> None:
+def write_video(path: Path | str, video: Video, *, crf: int = 16, chroma: Literal["420", "444"] = "420") -> None:
     """Write a clip atomically: H.264 for mp4, m4v, mov and mkv, an endless loop with one palette for gif.
 
     Args:
