@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import jaxtyping
 import pytest
 import torch
@@ -23,6 +21,5 @@ jaxtyping.install_import_hook([f"fourreal.{name}" for name in _CHECKED], "typech
 
 
 @pytest.fixture(autouse=True)
-def _same_randomness_in_every_test() -> Iterator[None]:
+def _same_randomness_in_every_test() -> None:
     torch.manual_seed(0)
-    yield

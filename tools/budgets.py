@@ -23,9 +23,7 @@ def code_lines(function: Function, lines: list[str]) -> int:
     documented = ast.get_docstring(function) is not None
     skipped = set(range(first.lineno, (first.end_lineno or first.lineno) + 1)) if documented else set()
     numbers = range(function.lineno, (function.end_lineno or function.lineno) + 1)
-    kept = [
-        n for n in numbers if n not in skipped and (text := lines[n - 1].strip()) and not text.startswith("#")
-    ]
+    kept = [n for n in numbers if n not in skipped and (text := lines[n - 1].strip()) and not text.startswith("#")]
     return len(kept)
 
 
@@ -68,17 +66,13 @@ def imported_modules(tree: ast.Module, module: str, is_package: bool, known: set
 
 def cycle(root: Path, files: list[Path]) -> str | None:
     """One import cycle of the package at `root`, as text, or None."""
-    names = {
-        ".".join(f.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__"): f for f in files
-    }
+    names = {".".join(f.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
     graph = {}
     for name, file in names.items():
         tree = ast.parse(file.read_text(encoding="utf-8"))
         package = file.name == "__init__.py"
         # A package is not its own submodule's dependency: `from .x import y` inside it is no cycle.
-        graph[name] = {
-            m for m in imported_modules(tree, name, package, set(names)) if not name.startswith(m + ".")
-        }
+        graph[name] = {m for m in imported_modules(tree, name, package, set(names)) if not name.startswith(m + ".")}
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -100,9 +94,7 @@ def main() -> int:
                 size = code_lines(node, lines)
                 sizes.append(size)
                 if size > MAX_FUNCTION:
-                    problems.append(
-                        f"{shown}:{node.lineno} {node.name}: {size} code lines, at most {MAX_FUNCTION}"
-                    )
+                    problems.append(f"{shown}:{node.lineno} {node.name}: {size} code lines, at most {MAX_FUNCTION}")
         for node in public_functions(tree):
             problems += signature_problems(node, f"{shown}:{node.lineno} {node.name}")
     median, p90 = statistics.median(sizes), statistics.quantiles(sizes, n=10)[-1]
@@ -110,9 +102,7 @@ def main() -> int:
         f"{len(files)} files, {len(sizes)} functions: median {median:g}, p90 {p90:g}, longest {max(sizes)} code lines"
     )
     if median > MEDIAN_FUNCTION or p90 > P90_FUNCTION:
-        problems.append(
-            f"functions grew: median at most {MEDIAN_FUNCTION}, 90th percentile at most {P90_FUNCTION}"
-        )
+        problems.append(f"functions grew: median at most {MEDIAN_FUNCTION}, 90th percentile at most {P90_FUNCTION}")
     if loop := cycle(root, files):
         problems.append(f"import cycle: {loop}")
     print("\n".join(problems))

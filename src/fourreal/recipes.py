@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fourreal.fit.phases import Growth, Phase, Rate
 
-# 3DGS's rates (arXiv 2308.04079) but for fewer steps: 4Real keeps the positions' decay and 1e-3 for rotation (section 5).
+# 3DGS's rates (arXiv 2308.04079), colours faster for fewer steps; rotation at 1e-3 as in 4Real.
 _RATES = {
     "means": Rate(1.6e-4, 1.6e-6),
     "quats": Rate(1e-3, 1e-3),
@@ -21,7 +21,5 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
     """
     coarse = Phase("coarse", max(1, int(400 * effort)), _RATES, {"l1": 1.0}, views=4, shrink=2)
     growth = Growth(max_gaussians=40_000, stop=0.6)
-    fine = Phase(
-        "fine", max(1, int(1200 * effort)), _RATES, {"l1": 0.8, "dssim": 0.2}, views=2, growth=growth
-    )
+    fine = Phase("fine", max(1, int(1200 * effort)), _RATES, {"l1": 0.8, "dssim": 0.2}, views=2, growth=growth)
     return coarse, fine

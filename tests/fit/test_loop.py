@@ -41,13 +41,11 @@ def quality(gaussians: Gaussians, targets: Targets) -> float:
 
 def test_a_fit_approaches_the_truth_and_grows_within_its_budget(targets: Targets, start: Gaussians) -> None:
     news: list[Progress] = []
-    state = fit(
-        FitState.begin(start, 2.0, seed=0), PHASES, static_objective(targets, render), on_progress=news.append
-    )
+    state = fit(FitState.begin(start, 2.0, seed=0), PHASES, static_objective(targets, render), on_progress=news.append)
     before, after = quality(start, targets), quality(state.gaussians(), targets)
     assert after > before + 6, f"PSNR {before:.1f} -> {after:.1f}"
     assert len(start) < len(state.gaussians()) <= 300
-    assert [n.phase for n in news][0] == "coarse"
+    assert news[0].phase == "coarse"
     assert news[-1].step == news[-1].steps == 180
     assert (state.phase, state.step) == (2, 0)
 

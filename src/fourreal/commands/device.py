@@ -23,9 +23,7 @@ def resolve_device(name: DeviceName) -> torch.device:
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():
-        raise FourRealError(
-            "--device cuda: torch sees no CUDA GPU here; run `4real doctor`, or use --device cpu"
-        )
+        raise FourRealError("--device cuda: torch sees no CUDA GPU here; run `4real doctor`, or use --device cpu")
     has_gsplat = importlib.util.find_spec("gsplat") is not None
     use_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available() and has_gsplat)
     return torch.device("cuda" if use_gpu else "cpu")

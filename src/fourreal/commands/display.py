@@ -47,9 +47,7 @@ class FitDisplay:
         self._bar.update(self._task, description=news.phase, completed=news.step, total=news.steps, news=text)
         tenth = 10 * news.step // news.steps
         if news.recovered:
-            self._console.print(
-                "the fit diverged: going on from the last good state at half the learning rate"
-            )
+            self._console.print("the fit diverged: going on from the last good state at half the learning rate")
         if not self._console.is_terminal and tenth > self._tenth:
             self._tenth = tenth
             elapsed = time.monotonic() - self._begun

@@ -73,8 +73,6 @@ def _show(findings: list[Finding]) -> None:
 
 def _python() -> Finding:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):
-        return Finding("python", "missing", found, "install Python 3.11 or newer")
     return Finding("python", "ok", found)
 
 
@@ -103,9 +101,7 @@ def _gsplat() -> Finding:
         found = version("gsplat")
     except PackageNotFoundError:
         if torch.cuda.is_available():
-            return Finding(
-                "gsplat", "missing", "not installed", "pip install 'fourreal[cuda]' to use the GPU"
-            )
+            return Finding("gsplat", "missing", "not installed", "pip install 'fourreal[cuda]' to use the GPU")
         return Finding("gsplat", "ok", "not installed", "not needed without an NVIDIA GPU")
     if torch.cuda.is_available() and shutil.which("nvcc") is None:
         advice = "gsplat compiles its kernels on first use: install the CUDA toolkit (nvcc) of torch's CUDA version"
@@ -133,8 +129,7 @@ def _ffmpeg() -> Finding:
 def _numba() -> Finding:
     import numba
 
-    threads, layer = numba.config.NUMBA_NUM_THREADS, numba.config.THREADING_LAYER
-    return Finding("numba", "ok", f"{numba.__version__}, {threads} threads, threading layer {layer}")
+    return Finding("numba", "ok", f"{numba.__version__}, {numba.get_num_threads()} threads")
 
 
 def _memory() -> Finding:
@@ -142,16 +137,12 @@ def _memory() -> Finding:
         return Finding("memory", "ok", "unknown on this system")
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     if total < 3.5:
-        return Finding(
-            "memory", "note", f"{total:.1f} GiB", "4 GiB or more are advised; close other programs"
-        )
+        return Finding("memory", "note", f"{total:.1f} GiB", "4 GiB or more are advised; close other programs")
     return Finding("memory", "ok", f"{total:.1f} GiB")
 
 
 def _disk() -> Finding:
     free = shutil.disk_usage(os.getcwd()).free / GIB
     if free < 1:
-        return Finding(
-            "disk", "missing", f"{free:.1f} GiB free here", "free at least 1 GiB, or use --out elsewhere"
-        )
+        return Finding("disk", "missing", f"{free:.1f} GiB free here", "free at least 1 GiB, or use --out elsewhere")
     return Finding("disk", "ok", f"{free:.0f} GiB free here")

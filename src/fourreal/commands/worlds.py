@@ -20,9 +20,7 @@ def worlds(
         height: pixels of one frame.
     """
     if count < 1 or width < 16 or height < 16:
-        raise FourRealError(
-            f"--count must be at least 1 and frames at least 16x16, got {count} of {width}x{height}"
-        )
+        raise FourRealError(f"--count must be at least 1 and frames at least 16x16, got {count} of {width}x{height}")
     if sheet.suffix.lower() not in (".png", ".jpg", ".jpeg"):
         raise FourRealError(f"--sheet must end in .png or .jpg, got {sheet}")
     from rich.console import Console

@@ -81,9 +81,7 @@ class Cameras:
 
     def to(self, device: torch.device | str) -> Cameras:
         """A copy on `device`."""
-        return Cameras(
-            self.viewmats.to(device), self.Ks.to(device), self.width, self.height, self.moments.to(device)
-        )
+        return Cameras(self.viewmats.to(device), self.Ks.to(device), self.width, self.height, self.moments.to(device))
 
 
 def _check_rigid(viewmats: Tensor) -> None:

@@ -74,9 +74,11 @@ class Scene:
             gaussians = Gaussians(**{k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
             cameras = {
                 name: Cameras(
-                    *(tensors[f"cameras/{name}/{part}"] for part in ("viewmats", "Ks")),
-                    *size,
-                    times=tensors[f"cameras/{name}/times"],
+                    tensors[f"cameras/{name}/viewmats"],
+                    tensors[f"cameras/{name}/Ks"],
+                    size[0],
+                    size[1],
+                    tensors[f"cameras/{name}/times"],
                 )
                 for name, size in meta["camera_sizes"].items()
             }

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with parameters, optimiser moments, growth statistics, random state and position."""
+"""Checkpoints: parameters, optimiser moments, growth statistics, random state and position in one file."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def fingerprint(phases: Sequence[Phase], *inputs: str) -> str:
 
 def save_checkpoint(path: Path | str, state: FitState, run: str) -> None:
     """Write `state` atomically; `run` is the `fingerprint` of what is being fitted."""
-    save_tensors(
-        path, state.tensors(), {"version": _VERSION, "run": run, "state": state.scalars()}, kind=_KIND
-    )
+    save_tensors(path, state.tensors(), {"version": _VERSION, "run": run, "state": state.scalars()}, kind=_KIND)
 
 
 def load_checkpoint(path: Path | str, run: str, device: torch.device | str = "cpu") -> FitState | None:
@@ -47,6 +45,4 @@ def load_checkpoint(path: Path | str, run: str, device: torch.device | str = "cp
     try:
         return FitState.restore(tensors, meta["state"], torch.device(device))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise FileFormatError(
-            f"{path} is not a whole checkpoint ({error}); delete it to start again"
-        ) from None
+        raise FileFormatError(f"{path} is not a whole checkpoint ({error}); delete it to start again") from None

@@ -31,10 +31,10 @@ class GrowthStats(NamedTuple):
 
 
 def accumulate(stats: GrowthStats, rendering: Rendering) -> GrowthStats:
-    """`stats` with one more backward pass; needs `rendering.means2d.grad` (or `.absgrad`, preferred: AbsGS, 2404.10484).
+    """`stats` with one more backward pass; needs `rendering.means2d.grad`, or `.absgrad`.
 
-    As in gsplat, gradients are scaled from pixels to normalised device units and by the number of views, so that
-    thresholds mean the same at every image size and batch.
+    Absolute gradients are preferred (AbsGS, arXiv 2404.10484). As in gsplat, gradients are scaled from pixels to
+    normalised device units and by the number of views, so that thresholds mean the same at every size and batch.
     """
     means2d = rendering.means2d
     grad = getattr(means2d, "absgrad", None)

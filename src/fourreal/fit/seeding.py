@@ -19,9 +19,7 @@ from .static import Targets
 _COARSE, _FINE = 96, 7  # depth candidates of the first sweep and of each refinement
 _NEIGHBOURS = 5  # other views a pixel is compared with; the better half counts, so that occlusion does not
 _NEAR, _FAR = 0.25, 30.0  # swept range, in distances from the cameras to where they look
-_FAR_BONUS = (
-    0.005  # a far plane this much worse than the best still wins: textureless sky matches at every depth
-)
+_FAR_BONUS = 0.005  # a far plane this much worse than the best still wins: textureless sky matches at every depth
 
 
 @torch.no_grad()
@@ -115,9 +113,7 @@ def _neighbours(targets: Targets, view: int) -> list[int]:
     return [i for i in order if i != view][:_NEIGHBOURS]
 
 
-def _unproject(
-    targets: Targets, view: int, picked: Tensor, depth: Float[Tensor, "P D"]
-) -> Float[Tensor, "P D 3"]:
+def _unproject(targets: Targets, view: int, picked: Tensor, depth: Float[Tensor, "P D"]) -> Float[Tensor, "P D 3"]:
     """World points of pixel centres at camera-space depths."""
     cameras = targets.cameras
     K, world_to_camera = cameras.Ks[view], cameras.viewmats[view]

@@ -1,4 +1,4 @@
-"""What the loop changes: parameters, optimiser moments, growth statistics, random state, position in the phase table."""
+"""What the loop changes: parameters, moments, growth statistics, random state, position in the phase table."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ class FitState:
     def splats(self) -> Splats:
         """The parameters as a rasterizer takes them."""
         p = self.params
-        return Splats(
-            p["means"], p["quats"], p["log_scales"].exp(), torch.sigmoid(p["logit_opacities"]), p["colors"]
-        )
+        return Splats(p["means"], p["quats"], p["log_scales"].exp(), torch.sigmoid(p["logit_opacities"]), p["colors"])
 
     def gaussians(self) -> Gaussians:
         """A validated copy of the parameters, on their device."""
@@ -87,15 +85,10 @@ class FitState:
         return {k: v.clone() for k, v in self.tensors().items()}, self.scalars()
 
     @classmethod
-    def restore(
-        cls, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], device: torch.device
-    ) -> FitState:
+    def restore(cls, tensors: Mapping[str, Tensor], scalars: Mapping[str, Any], device: torch.device) -> FitState:
         """The state that `tensors` and `scalars` describe; KeyError if a part is missing."""
         names = [k.removeprefix("params/") for k in tensors if k.startswith("params/")]
-        params = {
-            n: tensors[f"params/{n}"].to(device, copy=True).requires_grad_()
-            for n in sorted(names, key=_ORDER)
-        }
+        params = {n: tensors[f"params/{n}"].to(device, copy=True).requires_grad_() for n in sorted(names, key=_ORDER)}
         optimizer = make_optimizer(params)
         for name, param in params.items():
             prefix = f"adam/{name}/"

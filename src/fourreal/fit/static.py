@@ -13,8 +13,8 @@ from fourreal.core.errors import FieldError
 from fourreal.core.gaussians import Gaussians
 from fourreal.raster.base import Rasterizer, Splats, Views
 
-from .losses import IMAGE_LOSSES
 from .loop import Evaluation, Objective
+from .losses import IMAGE_LOSSES
 from .phases import Phase
 from .state import FitState
 
@@ -37,9 +37,7 @@ class Targets:
     def __post_init__(self) -> None:
         want = (len(self.cameras), 3, self.cameras.height, self.cameras.width)
         if tuple(self.images.shape) != want:
-            raise FieldError(
-                f"Targets.images must be {list(want)} to match its cameras, got {list(self.images.shape)}"
-            )
+            raise FieldError(f"Targets.images must be {list(want)} to match its cameras, got {list(self.images.shape)}")
 
     def shrunk(self, factor: int) -> Targets:
         """The same views at 1/`factor` of the size (area average)."""
