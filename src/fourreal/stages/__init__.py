@@ -1,0 +1,1 @@
+"""Wiring: load, call, save. No mathematics here."""
