@@ -42,8 +42,10 @@ def signature_problems(function: Function, where: str) -> list[str]:
     return problems
 
 
-def public_functions(tree: ast.Module) -> list[Function]:
-    """Functions of the module and methods of its public classes whose names do not begin with an underscore."""
+def public_functions(tree: ast.Module, file: Path) -> list[Function]:
+    """Functions and methods without a leading underscore in their own name, their class's or their module's."""
+    if file.name.startswith("_") and file.name != "__init__.py":
+        return []
     classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
     nodes = [*tree.body, *(member for c in classes for member in c.body)]
     return [n for n in nodes if isinstance(n, Function) and not n.name.startswith("_")]
@@ -95,7 +97,7 @@ def main() -> int:
                 sizes.append(size)
                 if size > MAX_FUNCTION:
                     problems.append(f"{shown}:{node.lineno} {node.name}: {size} code lines, at most {MAX_FUNCTION}")
-        for node in public_functions(tree):
+        for node in public_functions(tree, file):
             problems += signature_problems(node, f"{shown}:{node.lineno} {node.name}")
     median, p90 = statistics.median(sizes), statistics.quantiles(sizes, n=10)[-1]
     print(

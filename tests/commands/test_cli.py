@@ -13,7 +13,9 @@ from fourreal import cli
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     code = "from fourreal.cli import main; main()"
-    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
@@ -22,7 +24,9 @@ def test_help_names_every_command_and_loads_nothing_heavy() -> None:
         "import sys\ntry:\n  from fourreal.cli import main; main()\nexcept SystemExit: pass\n"
         f"print('heavy:', [m for m in {heavy} if m in sys.modules])"
     )
-    result = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, timeout=60, check=False
+    )
     assert all(name in result.stdout for name in cli.COMMANDS)
     assert result.stdout.rstrip().endswith("heavy: []")
 
