@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..core.errors import FieldError
+from fourreal.core.errors import FieldError
+
 from .base import Splats, Views
 
 # Outside these ranges (or NaN, or infinite) a Gaussian is not drawn: squares of what follows from it leave float32.

@@ -8,10 +8,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import numpy as np
 from numba import njit
 from numba.core import event
+
+# Annotations inside kernels. What numba sees are float32, int64 and bool; numpy's stubs know no such mixtures.
+Array = np.ndarray
+Real = Any
+Index = Any
+Flag = Any
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -33,9 +40,9 @@ def kernel(*, parallel: bool = False, fast: bool = False, inline: bool = False) 
 
     def decorate(function: Kernel) -> Kernel:
         try:
-            return njit(cache=True, **options)(function)
+            return cast(Kernel, njit(cache=True, **options)(function))
         except RuntimeError:  # "no locator available": a read-only installation without a home folder
-            return njit(**options)(function)
+            return cast(Kernel, njit(**options)(function))
 
     return decorate
 

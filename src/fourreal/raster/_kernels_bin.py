@@ -15,11 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from ._jit import kernel
+from ._jit import Array, Index, Real, kernel
 from ._kernels_project import Params
 from .base import ALPHA_MIN
 
-Array = np.ndarray
 f4 = np.float32
 _DIGIT = 11  # bits of a radix pass
 _BUCKETS = 1 << _DIGIT
@@ -47,7 +46,7 @@ class Lists(NamedTuple):
 
 
 @kernel(inline=True)
-def _tiles(u: float, v: float, rx: float, ry: float, grid: Grid) -> tuple:
+def _tiles(u: Real, v: Real, rx: Real, ry: Real, grid: Grid) -> tuple:
     """Half-open ranges of tile columns and rows that a box touches (clamped while still floats: no overflow)."""
     tw, th = f4(1) / f4(grid.tile_w), f4(1) / f4(grid.tile_h)
     x0 = np.int64(max(f4(0), np.floor((u - rx) * tw)))
@@ -58,7 +57,7 @@ def _tiles(u: float, v: float, rx: float, ry: float, grid: Grid) -> tuple:
 
 
 @kernel(parallel=True)
-def count_pairs(means2d: Array, radii: Array, grid: Grid, visible: Array, counts: Array, lanes: int) -> None:
+def count_pairs(means2d: Array, radii: Array, grid: Grid, visible: Array, counts: Array, lanes: Index) -> None:
     """visible[c]: drawn Gaussians of camera c; counts[c, tile]: pairs of a tile (both zero at the start)."""
     for lane in prange(lanes):
         for c in range(np.int64(lane), radii.shape[0], lanes):
@@ -74,7 +73,7 @@ def count_pairs(means2d: Array, radii: Array, grid: Grid, visible: Array, counts
 
 
 @kernel()
-def _depth_order(radii: Array, depth_bits: Array, count: int) -> Array:
+def _depth_order(radii: Array, depth_bits: Array, count: Index) -> Array:
     """Indices of the visible Gaussians by depth: least-significant-digit radix sort of (float bits, index)."""
     keys, other = np.empty(count, np.uint64), np.empty(count, np.uint64)
     k = 0
@@ -99,7 +98,7 @@ def _depth_order(radii: Array, depth_bits: Array, count: int) -> Array:
 
 
 @kernel(inline=True)
-def _fill_record(out: Array, u: float, v: float, k: Array, opacity: float, color: Array) -> None:
+def _fill_record(out: Array, u: Real, v: Real, k: Array, opacity: Real, color: Array) -> None:
     """Mean, conic, opacity, colour, depth, half box, and the chord of the ellipse alpha = 1/255 along a pixel row.
 
     With tau = ln(255 o): on the row at distance dy = v - y the ellipse spans
@@ -125,7 +124,7 @@ class Placement(NamedTuple):
 
 @kernel()
 def _fill_camera(
-    p: Params, c: int, means2d: Array, radii: Array, geom: Array, grid: Grid, at: Placement, lists: Lists
+    p: Params, c: Index, means2d: Array, radii: Array, geom: Array, grid: Grid, at: Placement, lists: Lists
 ) -> None:
     base, count = at.records[c], at.records[c + 1] - at.records[c]
     tiles = grid.across * grid.down
@@ -156,7 +155,7 @@ def _fill_camera(
 
 @kernel(parallel=True)
 def fill_lists(
-    p: Params, means2d: Array, radii: Array, geom: Array, grid: Grid, at: Placement, lists: Lists, lanes: int
+    p: Params, means2d: Array, radii: Array, geom: Array, grid: Grid, at: Placement, lists: Lists, lanes: Index
 ) -> None:
     """Fill every array of `lists` but `starts` and the last entry of `slots`, which are given."""
     for lane in prange(lanes):

@@ -6,7 +6,8 @@ from typing import Literal
 
 import torch
 
-from ..core.errors import FieldError
+from fourreal.core.errors import FieldError
+
 from .base import Rasterizer
 
 Name = Literal["auto", "numba_cpu", "gsplat_cuda", "torch_reference"]
@@ -15,8 +16,8 @@ Name = Literal["auto", "numba_cpu", "gsplat_cuda", "torch_reference"]
 def select(device: torch.device | str, name: Name = "auto") -> Rasterizer:
     """Return the rasterizer for tensors on `device`: gsplat on CUDA, numba on the CPU, or the one named.
 
-    Importing is delayed to this call. Raises `FieldError` if the device or the name is unknown, or if `name` cannot draw
-    on `device`.
+    Importing is delayed to this call. Raises `FieldError` if the device or the name is unknown, or if `name` cannot
+    draw on `device`.
     """
     kind = torch.device(device).type
     usual = {"cpu": "numba_cpu", "cuda": "gsplat_cuda"}
@@ -33,9 +34,7 @@ def select(device: torch.device | str, name: Name = "auto") -> Rasterizer:
             f"no rasterizer is called {name!r}; there are auto, {', '.join(usual.values())}, torch_reference"
         )
     if usual.get(kind) != name:
-        raise FieldError(
-            f"{name} cannot draw on {kind!r}; for this device use {usual.get(kind, 'torch_reference')!r}"
-        )
+        raise FieldError(f"{name} cannot draw on {kind!r}; for this device use {usual.get(kind, 'torch_reference')!r}")
     if name == "numba_cpu":
         from . import numba_cpu
 

@@ -17,16 +17,19 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..core.errors import FieldError
+from fourreal.core.errors import FieldError
+
 from . import _kernels_bin as kb
 from . import _kernels_project as kp
+from . import _kernels_project_adjoint as kpa
 from . import _kernels_tiles as kt
+from . import _kernels_tiles_adjoint as kta
 from ._inputs import backgrounds, check_inputs, with_cameras
 from ._jit import announced
 from .base import Rendering, Splats, Views
 
 # numba's "workqueue" threading layer (used where neither OpenMP nor TBB is found) aborts the process if two threads
-# start parallel kernels at once, and autograd may run a backward on a thread of its own: so kernels start one at a time.
+# start parallel kernels at once, and callers may render or differentiate on threads: kernels start one at a time.
 _launch = threading.RLock()
 _ready = threading.Event()
 
@@ -106,21 +109,17 @@ class _Project(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         means, quats, scales, viewmats, opacities, colors, radii, geom = ctx.saved_tensors
         params = kp.Params(*(_array(t) for t in (means, quats, scales, opacities, colors)))
         grads = [torch.zeros(t.shape) for t in (means, quats, scales)]
         blocks = -(-means.shape[1] // kp.BLOCK)
-        pose = np.empty((blocks, len(viewmats), 12))
-        up = kp.Upstream(radii.numpy(), geom.numpy(), _array(upstream[0]), _array(upstream[1]))
+        pose = np.zeros((blocks, len(viewmats), 12))
+        up = kpa.Upstream(radii.numpy(), geom.numpy(), _array(upstream[0]), _array(upstream[1]))
+        v_means, v_quats, v_scales = (g.numpy() for g in grads)
         with _launch:
-            kp.project_adjoint(
-                params,
-                ctx.cameras,
-                up,
-                kp.ParamGrads(*(g.numpy() for g in grads), pose),
-                numba.get_num_threads(),
-            )
+            target = kpa.ParamGrads(v_means, v_quats, v_scales, pose)
+            kpa.project_adjoint(params, ctx.cameras, up, target, numba.get_num_threads())
         v_viewmats = torch.zeros(viewmats.shape)
         v_viewmats[:, :3] = torch.from_numpy(pose.sum(0).astype(np.float32)).reshape(-1, 3, 4)
         return (*grads, v_viewmats, None, None, None)
@@ -150,17 +149,14 @@ class _Composite(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         out = ctx.saved_tensors
         v_out = kt.Images(
-            *(
-                np.zeros(t.shape, np.float32) if g is None else _array(g)
-                for t, g in zip(out, upstream, strict=True)
-            )
+            *(np.zeros(t.shape, np.float32) if g is None else _array(g) for t, g in zip(out, upstream, strict=True))
         )
         grid, lists, order = ctx.binned
         means2d, opacities, colors = ctx.shapes
-        slots = np.empty((len(lists.pairs), kt.SLOT), np.float32)
+        slots = np.empty((len(lists.pairs), kta.SLOT), np.float32)
         sums = [
             torch.empty(means2d),
             torch.empty(*means2d[:2], 4),
@@ -171,11 +167,9 @@ class _Composite(torch.autograd.Function):
         v_means2d, v_geom, v_opacities, v_colors = (t.numpy() for t in sums)
         lanes = numba.get_num_threads()
         with _launch:
-            kt.composite_adjoint(
-                lists, order, grid, kt.Images(*(t.numpy() for t in out)), v_out, slots, lanes
-            )
-            target = kt.ScreenGrads(v_means2d, absolute.numpy(), v_geom, v_opacities, v_colors)
-            kt.gather(lists.slots, slots, target, lanes)
+            kta.composite_adjoint(lists, order, grid, kt.Images(*(t.numpy() for t in out)), v_out, slots, lanes)
+            target = kta.ScreenGrads(v_means2d, absolute.numpy(), v_geom, v_opacities, v_colors)
+            kta.gather(lists.slots, slots, target, lanes)
         if ctx.means2d is not None:
             ctx.means2d.absgrad = absolute
         return (*sums, None, None, None)
@@ -197,7 +191,7 @@ def render(
 
     Sources: EWA splatting (Zwicker et al. 2001), 3D Gaussian splatting (Kerbl et al. 2023), gsplat (arXiv 2409.06765).
     """
-    cameras, _ = check_inputs(splats, views, background)
+    check_inputs(splats, views, background)
     for name, value in (*splats._asdict().items(), ("viewmats", views.viewmats)):
         if value.device.type != "cpu":
             raise FieldError(f"the CPU rasterizer needs tensors on the CPU, but {name} is on {value.device}")
@@ -227,9 +221,7 @@ def _warm_up() -> None:
     with announced(), torch.enable_grad():
         one = torch.ones(1)
         means = torch.tensor([[0.0, 0.0, 2.0]], requires_grad=True)
-        splats = Splats(
-            means, torch.tensor([[1.0, 0, 0, 0]]), torch.full((1, 3), 0.1), one, one[:, None].expand(1, 3)
-        )
+        splats = Splats(means, torch.tensor([[1.0, 0, 0, 0]]), torch.full((1, 3), 0.1), one, one[:, None].expand(1, 3))
         views = Views(torch.eye(4)[None], torch.tensor([[[8.0, 0, 4], [0, 8, 4], [0, 0, 1]]]), 8, 8)
         _render(splats, views, None, True).color.sum().backward()
     _ready.set()

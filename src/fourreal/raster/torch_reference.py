@@ -1,7 +1,7 @@
 """The reference rasterizer: plain torch, dense, differentiated by autograd, any float dtype. For small sizes only.
 
-Every pixel looks at every Gaussian: memory and time grow with C * N * H * W. It states in the fewest lines what the fast
-implementations must compute, including gsplat 1.5.3's thresholds.
+Every pixel looks at every Gaussian: memory and time grow with C * N * H * W. It states in the fewest lines what the
+fast implementations must compute, including gsplat 1.5.3's thresholds.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def render(
     `absgrad` is filled by the definition, one pixel's screen-space gradient after the other summed in absolute value.
     Raises `FieldError` if a shape does not fit.
     """
-    cameras, count = check_inputs(splats, views, background)
+    cameras, _ = check_inputs(splats, views, background)
     wide = Splats(*(t.expand(cameras, *t.shape[1:]) for t in with_cameras(splats)))
     clean, ok = _sanitised(wide)
     means2d, conics, depths, radii = project(clean, views)

@@ -1,0 +1,119 @@
+"""The GPU rasterizer: an adapter of gsplat 1.5.3's CUDA kernels (arXiv 2409.06765) to our contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fourreal.core.errors import FieldError, MissingDependencyError
+
+from ._inputs import (
+    MEAN_MAX,
+    QUAT_NORM2_MAX,
+    QUAT_NORM2_MIN,
+    SCALE_MAX,
+    VALUE_MAX,
+    backgrounds,
+    check_inputs,
+    drawable,
+    with_cameras,
+)
+from .base import EPS2D, FAR, NEAR, Rendering, Splats, Views
+
+_TILE = 16  # pixels; gsplat's own choice
+_INSTALL = (
+    "the CUDA rasterizer needs an NVIDIA GPU, a CUDA build of torch and gsplat 1.5.3: pip install 'fourreal[cuda]'; "
+    "without a GPU, render on the CPU (fourreal.raster.numba_cpu)"
+)
+
+
+def _gsplat() -> Any:
+    """The gsplat module, imported on first use: that is when it loads or compiles its CUDA extension."""
+    if not torch.cuda.is_available():
+        raise MissingDependencyError(f"torch sees no CUDA device; {_INSTALL}")
+    try:
+        import gsplat  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise MissingDependencyError(f"gsplat is not installed; {_INSTALL}") from error
+    return gsplat
+
+
+def sanitised(splats: Splats) -> Splats:
+    """Splats whose undrawable Gaussians have harmless finite values and opacity 0, so that gsplat culls them.
+
+    Shapes are kept, but for the opacities, which follow the widest tensor ([C, N] once any tensor is per camera).
+    gsplat itself would draw a Gaussian with a NaN covariance as an opaque one.
+    """
+    fine_means = (splats.means.abs() <= MEAN_MAX).all(-1, keepdim=True)
+    fine_scales = (splats.scales.abs() <= SCALE_MAX).all(-1, keepdim=True)
+    norm2 = splats.quats.square().sum(-1, keepdim=True)
+    fine_quats = (norm2 >= QUAT_NORM2_MIN) & (norm2 <= QUAT_NORM2_MAX)
+    return Splats(
+        torch.where(fine_means, splats.means, 0.0),
+        torch.where(fine_quats, splats.quats, 1.0),
+        torch.where(fine_scales, splats.scales, 1.0),
+        torch.where(drawable(splats), splats.opacities, 0.0),
+        torch.where(splats.colors.abs() <= VALUE_MAX, splats.colors, 0.0),
+    )
+
+
+def _project(gsplat: Any, splats: Splats, views: Views) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """radii, means2d, depths, conics as [C, N, ...]; shared states go in once, others as a batch of single cameras."""
+    cameras, count = views.viewmats.shape[0], splats.means.shape[-2]
+    ks = views.Ks.to(views.viewmats)
+    if splats.means.dim() == splats.quats.dim() == splats.scales.dim() == splats.opacities.dim() + 1 == 2:
+        states, viewmats = splats, views.viewmats
+    else:
+        wide = with_cameras(splats)
+        states = Splats(*(value.expand(cameras, *value.shape[1:]) for value in wide))
+        viewmats, ks = views.viewmats[:, None], ks[:, None]
+    radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
+        states.means, None, states.quats, states.scales, viewmats, ks, views.width, views.height,
+        eps2d=EPS2D, near_plane=NEAR, far_plane=FAR, packed=False, opacities=states.opacities,
+    )  # fmt: skip
+    radii, means2d = radii.reshape(cameras, count, 2), means2d.reshape(cameras, count, 2)
+    drawn = (radii > 0).all(-1, keepdim=True)
+    # gsplat leaves what it does not draw uninitialised.
+    return (
+        torch.where(drawn, radii, 0),
+        torch.where(drawn, means2d, 0.0),
+        torch.where(drawn[..., 0], depths.reshape(cameras, count), 1.0),
+        conics.reshape(cameras, count, 3),
+    )
+
+
+def render(
+    splats: Splats, views: Views, background: Float[Tensor, "*C 3"] | None = None, *, absgrad: bool = False
+) -> Rendering:
+    """Draw `splats` into `views` with gsplat (see `Splats`, `Views`, `Rendering` for shapes and units).
+
+    Tensors must be float32 on one CUDA device. Gradients reach means, quats, scales, opacities, colors, viewmats.
+    A Gaussian with a NaN or infinite parameter, a zero quaternion, or an opacity below 1/255 is not drawn; its
+    gradients are 0. Sums are atomic: the last bits differ from run to run. Raises `MissingDependencyError` without
+    a GPU or gsplat, `FieldError` if a shape or device does not fit.
+
+    Source: gsplat 1.5.3 (Ye et al., arXiv 2409.06765).
+    """
+    gsplat = _gsplat()
+    cameras, count = check_inputs(splats, views, background)
+    if splats.means.device.type != "cuda":
+        raise FieldError(f"the CUDA rasterizer needs tensors on a GPU, but means is on {splats.means.device}")
+    clean = sanitised(splats)
+    radii, means2d, depths, conics = _project(gsplat, clean, views)
+    across, down = -(-views.width // _TILE), -(-views.height // _TILE)
+    with torch.no_grad():
+        tiles = gsplat.isect_tiles(means2d, radii, depths, _TILE, across, down, packed=False, n_images=cameras)
+        _, keys, order = tiles
+        starts = gsplat.isect_offset_encode(keys, cameras, across, down)
+    payload = torch.cat([clean.colors.expand(cameras, count, 3), depths[..., None]], -1)
+    behind = torch.nn.functional.pad(backgrounds(background, cameras, means2d), (0, 1))
+    opacities = clean.opacities.expand(cameras, count)
+    images, alpha = gsplat.rasterize_to_pixels(
+        means2d, conics, payload, opacities, views.width, views.height, _TILE, starts, order,
+        backgrounds=behind, absgrad=absgrad,
+    )  # fmt: skip
+    images = images.permute(0, 3, 1, 2)
+    return Rendering(images[:, :3], alpha.permute(0, 3, 1, 2), images[:, 3:], means2d, radii)
