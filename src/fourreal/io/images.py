@@ -59,7 +59,12 @@ def write_images(folder: Path | str, frames: Float[Tensor, "F 3 H W"]) -> list[P
 def list_images(folder: Path | str) -> list[Path]:
     """The images of a folder in natural order (2.png before 10.png), without hidden and other files."""
     found = [p for p in Path(folder).iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".")]
-    return sorted(found, key=lambda p: [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", p.name.lower())])
+    return sorted(found, key=lambda p: natural_key(p.name))
+
+
+def natural_key(name: str) -> list[int | str]:
+    """Sorts names as people count: "2.png" before "10.png"; upper and lower case alike."""
+    return [int(s) if s.isdigit() else s for s in re.split(r"(\d+)", name.lower())]
 
 
 def load_rgb(path: Path | str) -> UInt8[np.ndarray, "H W 3"]:
