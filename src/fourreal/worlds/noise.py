@@ -1,0 +1,88 @@
+"""Procedural noise on integer lattices, equal on all devices; it never repeats within a scene."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int32
+from torch import Tensor
+
+_X, _Y, _Z, _M = 374761393, 668265263, 1103515245, 1274126177
+
+
+def lattice(x: Tensor, y: Tensor, z: Tensor, salt: Tensor) -> Int32[Tensor, "*N"]:
+    """Hash of integer lattice points (int32, wrapping), 24 usable bits."""
+    h = x * _X + y * _Y + z * _Z + salt
+    h = (h ^ (h >> 13)) * _M
+    return (h ^ (h >> 16)) & 0xFFFFFF
+
+
+def unit(h: Tensor) -> Float[Tensor, "*N"]:
+    """A hash as a number in [0, 1)."""
+    return h.to(torch.float32) * 2.0**-24
+
+
+def rehash(h: Tensor) -> Tensor:
+    """Another hash made from a hash, for a second number of the same lattice point."""
+    h = (h ^ (h >> 11)) * _M
+    return (h ^ (h >> 15)) & 0xFFFFFF
+
+
+def _floors(p: Float[Tensor, "*N 3"]) -> tuple[Tensor, Tensor]:
+    base = p.floor()
+    return base.to(torch.int32), p - base
+
+
+def value(p: Float[Tensor, "*N 3"], salt: Tensor) -> Float[Tensor, "*N"]:
+    """Value noise in [0, 1] with features of size about 1."""
+    cell, f = _floors(p)
+    w = f * f * (3 - 2 * f)
+    x, y, z = cell.unbind(-1)
+    out = torch.zeros_like(f[..., 0])
+    for i in (0, 1):
+        wx = w[..., 0] if i else 1 - w[..., 0]
+        for j in (0, 1):
+            wy = w[..., 1] if j else 1 - w[..., 1]
+            for k in (0, 1):
+                wz = w[..., 2] if k else 1 - w[..., 2]
+                out = out + wx * wy * wz * unit(lattice(x + i, y + j, z + k, salt))
+    return out
+
+
+def fractal(p: Float[Tensor, "*N 3"], salt: Tensor) -> tuple[Tensor, Tensor]:
+    """Three octaves of value noise: their sum in [0, 1], and the finest alone."""
+    coarse, middle, fine = value(p, salt), value(p * 2.17 + 7.3, salt), value(p * 4.9 + 3.1, salt)
+    return 0.52 * coarse + 0.3 * middle + 0.18 * fine, fine
+
+
+def cells(p: Float[Tensor, "*N 3"], salt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Nearest and second nearest distance to one jittered point a cell, and a number in [0, 1) of the nearest cell.
+
+    Looks at the eight cells about the point with a jitter of half a cell, which finds the right ones nearly always
+    (S. Worley 1996 looks at 27).
+    """
+    shifted = p - 0.5
+    cell, f = _floors(shifted)
+    x, y, z = cell.unbind(-1)
+    first = torch.full_like(f[..., 0], 8.0)
+    second, number = first, torch.zeros_like(first)
+    for i in (0, 1):
+        for j in (0, 1):
+            for k in (0, 1):
+                h = lattice(x + i, y + j, z + k, salt)
+                jx, jy = (h & 0xFFF).to(torch.float32) * 2.0**-12, (h >> 12).to(torch.float32) * 2.0**-12
+                jz = unit(rehash(h))
+                dx = f[..., 0] - i + 0.7 * (jx - 0.5)
+                dy = f[..., 1] - j + 0.7 * (jy - 0.5)
+                dz = f[..., 2] - k + 0.7 * (jz - 0.5)
+                d = dx * dx + dy * dy + dz * dz
+                nearer = d < first
+                second = torch.where(nearer, first, torch.minimum(second, d))
+                number = torch.where(nearer, jz, number)
+                first = torch.where(nearer, d, first)
+    return first.sqrt(), second.sqrt(), number
+
+
+def smooth(low: float, high: float, x: Tensor) -> Tensor:
+    """Smooth step from 0 at `low` to 1 at `high` (or the other way round if `low` > `high`)."""
+    t = ((x - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
