@@ -157,9 +157,7 @@ class TestTwists:
     @AXIOMS
     @given(seeds, angles, dtypes)
     def test_exp_undoes_log(self, seed, angle, dtype):
-        motion = rigid(
-            quat_to_matrix(quat_exp(rotation_vector(seed, angle, dtype))), draw(seed + 1, 3, dtype=dtype)
-        )
+        motion = rigid(quat_to_matrix(quat_exp(rotation_vector(seed, angle, dtype))), draw(seed + 1, 3, dtype=dtype))
         assert close(se3_exp(se3_log(motion)), motion, 200)
 
     @AXIOMS
@@ -212,9 +210,7 @@ class TestTwists:
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_gradients_at_zero_are_the_identity(self, dtype):
-        jacobian = torch.autograd.functional.jacobian(
-            lambda t: se3_log(se3_exp(t)), torch.zeros(6, dtype=dtype)
-        )
+        jacobian = torch.autograd.functional.jacobian(lambda t: se3_log(se3_exp(t)), torch.zeros(6, dtype=dtype))
         assert isinstance(jacobian, Tensor)
         assert close(jacobian, torch.eye(6, dtype=dtype))
 
@@ -332,9 +328,7 @@ class TestAlignment:
     @given(seeds, st.sampled_from([1, 2, 3, 8]))
     def test_cameras_move_with_their_world(self, seed, count):
         cameras = draw_cameras(seed, count)
-        truth = align_points(
-            draw(seed + 3, 4, 3), draw(seed + 3, 4, 3) @ quat_to_matrix(draw_quats(seed + 4)).T
-        )
+        truth = align_points(draw(seed + 3, 4, 3), draw(seed + 3, 4, 3) @ quat_to_matrix(draw_quats(seed + 4)).T)
         truth = truth._replace(scale=truth.scale * 2.5, shift=draw(seed + 5, 3))
         moved = truth.apply_cameras(cameras)
         assert torch.allclose(moved.positions.double(), truth.apply(cameras.positions.double()), atol=1e-4)

@@ -62,9 +62,7 @@ class TestOrbit:
     def test_it_starts_at_the_given_view_and_keeps_radius_elevation_and_target(self):
         path = orbit(START, TARGET, 17, degrees=120.0, up=UP)
         assert torch.equal(path.viewmats[0], START.viewmats[0])
-        assert torch.allclose(
-            (path.positions - TARGET).norm(dim=1), (START.positions - TARGET).norm(), rtol=1e-5
-        )
+        assert torch.allclose((path.positions - TARGET).norm(dim=1), (START.positions - TARGET).norm(), rtol=1e-5)
         assert torch.allclose(elevation(path), elevation(START), atol=1e-3)
         assert torch.allclose(pixels(path, TARGET), torch.tensor([32.0, 18.0]), atol=1e-3)
 
@@ -86,9 +84,7 @@ class TestOrbit:
 
     def test_the_default_axis_is_the_cameras_own_up(self):
         level = camera(0.3, -4.2, 0.5)
-        assert torch.allclose(
-            orbit(level, TARGET, 5).viewmats, orbit(level, TARGET, 5, up=UP).viewmats, atol=1e-6
-        )
+        assert torch.allclose(orbit(level, TARGET, 5).viewmats, orbit(level, TARGET, 5, up=UP).viewmats, atol=1e-6)
 
     def test_time_stands_still_unless_given(self):
         assert orbit(START, TARGET, 4, up=UP).moments.tolist() == [3.0] * 4
@@ -245,9 +241,7 @@ class TestStudyPath:
     def test_less_than_a_turn_ends_at_the_last_stop(self):
         path = study_path(START, TARGET, 3, degrees=90.0, leg=2, up=UP)
         assert len(path) == 4 * 3 + 3 * 2
-        assert torch.allclose(
-            path.viewmats[-1], orbit(START, TARGET, 2, degrees=90.0, up=UP).viewmats[-1], atol=1e-6
-        )
+        assert torch.allclose(path.viewmats[-1], orbit(START, TARGET, 2, degrees=90.0, up=UP).viewmats[-1], atol=1e-6)
 
 
 class TestGuesses:

@@ -133,9 +133,7 @@ def se3_log(motions: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 6"]:
     return torch.cat([rho, phi], dim=-1)
 
 
-def rigid(
-    rotation: Float[Tensor, "*batch 3 3"], shift: Float[Tensor, "*batch 3"]
-) -> Float[Tensor, "*batch 4 4"]:
+def rigid(rotation: Float[Tensor, "*batch 3 3"], shift: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4 4"]:
     """[R t; 0 1] from a rotation matrix and a translation."""
     top = torch.cat([rotation, shift.unsqueeze(-1)], dim=-1)
     last = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
@@ -202,9 +200,7 @@ def knn(points: Float[Tensor, "N 3"], k: int) -> tuple[Float[Tensor, "N k"], Int
     raw_distances, raw_indices = KDTree(array).query(array, k=k + 1, workers=-1)
     distances, indices = torch.from_numpy(raw_distances), torch.from_numpy(raw_indices).long()
     is_self = indices == torch.arange(count)[:, None]
-    is_self[~is_self.any(1), -1] = (
-        True  # among duplicates the point itself may be cut off: drop the farthest instead
-    )
+    is_self[~is_self.any(1), -1] = True  # among duplicates the point itself may be cut off: drop the farthest instead
     keep = ~is_self
     distances = distances[keep].view(count, k).to(points.dtype)
     return distances.to(points.device), indices[keep].view(count, k).to(points.device)
@@ -229,9 +225,7 @@ class Similarity(NamedTuple):
         return Cameras(viewmats, cameras.Ks, cameras.width, cameras.height, cameras.moments)
 
 
-def align_points(
-    source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"], *, with_scale: bool = True
-) -> Similarity:
+def align_points(source: Float[Tensor, "N 3"], target: Float[Tensor, "N 3"], *, with_scale: bool = True) -> Similarity:
     """The similarity (without scale: rigid motion) that takes `source` to `target` with least squared error.
 
     S. Umeyama, PAMI 13(4), 1991. Needs at least 3 points that are not on one line; raises `FieldError`
@@ -241,9 +235,7 @@ def align_points(
         raise FieldError(f"align_points: at least 3 pairs are needed, got {len(source)}")
     a, b, mean_a, mean_b = _centred(source, target)
     if _collinear(a) or _collinear(b):
-        raise FieldError(
-            "align_points: the points lie on one line (or coincide), so the rotation is not determined"
-        )
+        raise FieldError("align_points: the points lie on one line (or coincide), so the rotation is not determined")
     rotation = _nearest_rotation(b.T @ a)
     return _finish(rotation, a, b, (mean_a, mean_b), with_scale, source)
 
@@ -256,9 +248,7 @@ def align_cameras(source: Cameras, target: Cameras, *, with_scale: bool = True) 
     `FieldError` if the counts differ or are zero.
     """
     if len(source) != len(target) or len(source) == 0:
-        raise FieldError(
-            f"align_cameras: wanted as many cameras on both sides, got {len(source)} and {len(target)}"
-        )
+        raise FieldError(f"align_cameras: wanted as many cameras on both sides, got {len(source)} and {len(target)}")
     a, b, mean_a, mean_b = _centred(source.positions, target.positions)
     if _collinear(a) or _collinear(b):
         ours, theirs = (c.viewmats[:, :3, :3].detach().double() for c in (source, target))

@@ -92,9 +92,7 @@ def spiral(
     return _build(start, own @ look_at(eyes, target, -view[1, :3]), times)
 
 
-def dolly(
-    start: Cameras, count: int, *, distance: float, times: Float[Tensor, " count"] | None = None
-) -> Cameras:
+def dolly(start: Cameras, count: int, *, distance: float, times: Float[Tensor, " count"] | None = None) -> Cameras:
     """`count` cameras at equal steps from `start` straight ahead for `distance` world units (or back)."""
     check_int("count", count, low=1)
     viewmats = _single(start).repeat(count, 1, 1)
@@ -139,9 +137,7 @@ def interpolate(
     wanted = torch.arange(count, dtype=torch.float64) / (count if closed else count - 1) * knots[-1]
     segment, fraction = _locate(knots, wanted)
     viewmats = se3_exp(-fraction[:, None] * twists[segment]) @ views[segment]
-    own = torch.cat(
-        [cameras.Ks.detach().cpu().flatten(1), cameras.moments.detach().cpu()[:, None]], 1
-    ).double()[order]
+    own = torch.cat([cameras.Ks.detach().cpu().flatten(1), cameras.moments.detach().cpu()[:, None]], 1).double()[order]
     mixed = (own[segment] + fraction[:, None] * (own[segment + 1] - own[segment])).float()
     moments = mixed[:, 9] if times is None else _moments(times, count)
     return Cameras(viewmats.float(), mixed[:, :9].view(-1, 3, 3), cameras.width, cameras.height, moments)
@@ -208,23 +204,17 @@ def look_target(cameras: Cameras) -> Float[Tensor, 3]:
     across = torch.eye(3, dtype=torch.float64) - axes[:, :, None] * axes[:, None, :]
     normal = across.sum(0)
     if torch.linalg.eigvalsh(normal)[0] < 1e-6 * len(cameras):
-        raise FieldError(
-            f"look_target: the optical axes of the {len(cameras)} cameras are parallel; give a target"
-        )
+        raise FieldError(f"look_target: the optical axes of the {len(cameras)} cameras are parallel; give a target")
     point = torch.linalg.solve(normal, (across @ centres[:, :, None]).sum(0)).squeeze(-1)
     behind = int((((point - centres) * axes).sum(1) <= 0).sum())
     if 2 * behind > len(cameras):
-        raise FieldError(
-            f"look_target: the axes meet behind {behind} of {len(cameras)} cameras; give a target"
-        )
+        raise FieldError(f"look_target: the axes meet behind {behind} of {len(cameras)} cameras; give a target")
     return point.float()
 
 
 def _single(start: Cameras) -> Tensor:
     if len(start) != 1:
-        raise FieldError(
-            f"the path starts from exactly one camera, got {len(start)}; select one, as in cameras[0]"
-        )
+        raise FieldError(f"the path starts from exactly one camera, got {len(start)}; select one, as in cameras[0]")
     return start.viewmats[0].detach().cpu().double()
 
 
@@ -238,9 +228,7 @@ def _turned(start: Cameras, target: Tensor, angles: Tensor, up: Tensor | None) -
     axis = axis / axis.norm()
     arm = start.positions[0].detach().cpu().double() - target
     if torch.linalg.cross(arm, axis).norm() <= 1e-4 * arm.norm().clamp_min(1e-12):
-        raise FieldError(
-            "the camera lies on the axis `up` through the target, so it has no circle to move on"
-        )
+        raise FieldError("the camera lies on the axis `up` through the target, so it has no circle to move on")
     turn = quat_to_matrix(quat_exp(angles[:, None] * axis))
     return view @ rigid_inverse(rigid(turn, target - turn @ target))
 

@@ -83,5 +83,7 @@ class Scene:
                 for name, size in meta["camera_sizes"].items()
             }
             return cls(gaussians, cameras, tensors["background"], meta["n_times"], meta["fps"])
-        except (KeyError, TypeError) as error:
+        except FieldError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+        except (KeyError, TypeError, AttributeError) as error:
             raise FileFormatError(f"{path} lacks or misnames a part of a scene: {error}") from None
