@@ -149,7 +149,8 @@ def compile_times() -> None:
     """Print the time of the first call in a fresh process, with an empty and with a filled cache."""
     code = (
         "import time; from benchmarks_raster import *; t = time.perf_counter(); "
-        "step(select('cpu'), *scene(CASES['tiny']), torch.zeros(2, 3, 32, 48)); print(f'{time.perf_counter() - t:.1f} s')"
+        "step(select('cpu'), *scene(CASES['tiny']), torch.zeros(2, 3, 32, 48)); "
+        "print(f'{time.perf_counter() - t:.1f} s')"
     ).replace("from benchmarks_raster import *", "from raster import *")
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "NUMBA_CACHE_DIR": folder, "PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}

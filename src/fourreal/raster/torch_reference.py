@@ -113,7 +113,7 @@ def weights(dx: Tensor, dy: Tensor, conics: Tensor, opacities: Tensor) -> tuple[
     alpha = torch.where((sigma >= 0) & (alpha >= ALPHA_MIN), alpha, 0.0)
     after = torch.cumprod(1 - alpha, 0)
     alpha = torch.where(after > TRANSMITTANCE_MIN, alpha, 0.0)
-    through = torch.cumprod(torch.cat([torch.ones_like(alpha[:1]), 1 - alpha]), 0)
+    through = torch.cumprod(torch.cat([alpha.new_ones(1, *alpha.shape[1:]), 1 - alpha]), 0)
     return alpha * through[:-1], through[-1]
 
 
