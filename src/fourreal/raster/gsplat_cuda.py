@@ -85,6 +85,17 @@ def _project(gsplat: Any, splats: Splats, views: Views) -> tuple[Tensor, Tensor,
     )
 
 
+def _empty(splats: Splats, views: Views, background: Tensor) -> Rendering:
+    """The background alone, still connected to the (empty) inputs."""
+    cameras, size = len(background), (views.height, views.width)
+    nothing = 0.0 * sum((value.sum() for value in splats), views.viewmats.sum())
+    blank = nothing + torch.zeros(cameras, 1, *size, device=background.device)
+    means2d = nothing + torch.zeros(cameras, splats.means.shape[-2], 2, device=background.device)
+    return Rendering(
+        blank + background[..., None, None], blank, blank.clone(), means2d, torch.zeros_like(means2d, dtype=torch.int32)
+    )
+
+
 def render(
     splats: Splats, views: Views, background: Float[Tensor, "*C 3"] | None = None, *, absgrad: bool = False
 ) -> Rendering:
@@ -101,6 +112,8 @@ def render(
     cameras, count = check_inputs(splats, views, background)
     if splats.means.device.type != "cuda":
         raise FieldError(f"the CUDA rasterizer needs tensors on a GPU, but means is on {splats.means.device}")
+    if cameras == 0 or count == 0:  # gsplat divides by both
+        return _empty(splats, views, backgrounds(background, cameras, views.viewmats))
     clean = sanitised(splats)
     radii, means2d, depths, conics = _project(gsplat, clean, views)
     across, down = -(-views.width // _TILE), -(-views.height // _TILE)
