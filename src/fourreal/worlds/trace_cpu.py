@@ -1,6 +1,6 @@
-"""The same ray casting as `trace`, compiled for the CPU: image tiles, a list of primitives for each, early outs.
+"""The same ray casting as `trace`, compiled for the CPU: runs of rays, a list of primitives for each, early outs.
 
-The formulas are those of `trace` line for line; tests hold the two to agree.
+The formulas are those of `trace` line for line; tests hold the two to agree. The loops are serial and free of the GIL: `render` runs frames in threads.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
-from numba import njit, prange
+from numba import njit
 from torch import Tensor
 
 from .trace import FAR, NEAR, Geometry
@@ -18,7 +18,7 @@ from .trace import FAR, NEAR, Geometry
 TILE = 64  # rays in a run that share a list of primitives
 
 
-@njit(cache=True, fastmath={"contract", "arcp", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
 def _cone_entry(oy, dy, od, oo, ra, half, rb, rounded):  # noqa: PLR0913, C901 - the formula's own parameters
     length = 2 * half
     rr = ra - rb
@@ -70,7 +70,7 @@ def _cone_entry(oy, dy, od, oo, ra, half, rb, rounded):  # noqa: PLR0913, C901 -
     return best
 
 
-@njit(cache=True, fastmath={"contract", "arcp", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
 def _entry(kind, rot, size, x, y, z, dx, dy, dz):  # noqa: PLR0913 - a ray's and a primitive's own parameters
     """Entry distance of the ray from (x, y, z), relative to the primitive's centre, along unit (dx, dy, dz)."""
     if kind == 1 or kind == 3:
@@ -101,11 +101,11 @@ def _entry(kind, rot, size, x, y, z, dx, dy, dz):  # noqa: PLR0913 - a ray's and
     return near if near < far and near > NEAR else FAR
 
 
-@njit(cache=True, parallel=True, fastmath={"contract", "arcp", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
 def _first(kinds, rot, center, size, radius, per_frame, origin, direction, t_out, slot_out):  # noqa: PLR0913
     """One run of rays at a time; a primitive is looked at if its bounding ball meets the run's cone of directions."""
     runs = (per_frame + TILE - 1) // TILE
-    for run in prange(runs * rot.shape[0]):
+    for run in range(runs * rot.shape[0]):
         f = run // runs
         lo = f * per_frame + (run - f * runs) * TILE
         hi = min(lo + TILE, (f + 1) * per_frame)
@@ -138,11 +138,11 @@ def _first(kinds, rot, center, size, radius, per_frame, origin, direction, t_out
             t_out[i], slot_out[i] = best, slot
 
 
-@njit(cache=True, parallel=True, fastmath={"contract", "arcp", "nsz"})
+@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
 def _shadow(kinds, rot, center, size, radius, per_frame, light, start, needed, out):  # noqa: PLR0913, C901
     """A primitive is looked at if it meets the cylinder of light that holds the run's starting points."""
     runs = (per_frame + TILE - 1) // TILE
-    for run in prange(runs * rot.shape[0]):
+    for run in range(runs * rot.shape[0]):
         f = run // runs
         lo = f * per_frame + (run - f * runs) * TILE
         hi = min(lo + TILE, (f + 1) * per_frame)

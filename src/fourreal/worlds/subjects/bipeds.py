@@ -119,7 +119,7 @@ def _panda() -> Subject:
 def _bear() -> Subject:
     f = Figure(hips=0.37, chest=0.3, girth=(0.13, 0.155))
     palette = ("#8a5a32", "#6b4224", "#1f1510", "#e7c79b", "#b86d5a", "#8a5a32")
-    return figure("bear", ("brown bear", "teddy bear"), palette, f, _round_ears(f, 0.12, MAIN, LIGHT), 1.15)
+    return figure("bear", ("teddy bear", "bear cub"), palette, f, _round_ears(f, 0.12, MAIN, LIGHT), 1.15)
 
 
 def _koala() -> Subject:
@@ -159,7 +159,7 @@ def _squirrel() -> Subject:
             limb((0, 0.3, -0.32), (0, 0.85, -0.52), 0.12, 0.23, "tail", color=SECOND),
             limb((0, 0.85, -0.52), (0, 1.2, -0.72), 0.23, 0.13, "tip", color=SECOND))  # fmt: skip
     palette = ("#b5652b", "#8f4a1c", "#21150e", "#fbead2", "#d07a68", "#b5652b")
-    return figure("squirrel", ("red squirrel", "little squirrel"), palette, f, more, 0.55)
+    return figure("squirrel", ("little squirrel", "fluffy squirrel"), palette, f, more, 0.55)
 
 
 def _kangaroo() -> Subject:
@@ -209,7 +209,7 @@ def _alien() -> Subject:
                   ball((0.21, y + 0.56, z), 0.055, "head", color=EXTRA, pattern="glow")),
             ball((0, y - 0.21, z + 0.23), (0.06, 0.018, 0.03), "jaw", color=DARK))  # fmt: skip
     palette = ("#7fd06a", "#4f9c49", "#12161a", "#e4ffd0", "#d96a9a", "#f8ef7a")
-    return figure("alien", ("green alien", "little alien"), palette, f, more, 0.95)
+    return figure("alien", ("little alien", "space alien"), palette, f, more, 0.95)
 
 
 def _clothed(name: str, words: tuple[str, ...], palette: tuple[str, str, str, str, str, str], hair: tuple[Part, ...],

@@ -42,7 +42,7 @@ def _duck() -> Subject:
              *_eyes(0.13, 1.12, 0.51, 0.048), *pair(ball((0.32, 0.56, -0.1), (0.07, 0.2, 0.34), "armL", (-12, 0, 8), color=SECOND)),
              limb((0, 0.6, -0.45), (0, 0.8, -0.66), 0.14, 0.035, "tail"), *_feet(0.15, 0.24))  # fmt: skip
     palette = ("#f7d23f", "#eab626", "#1d1a14", "#fffdf6", "#f28a1c", "#f7d23f")
-    return Subject("duck", ("duckling", "yellow duck"), "bird", palette, parts,
+    return Subject("duck", ("duckling", "little duck"), "bird", palette, parts,
                    _bird_pivots(0.24, (0.3, 0.68, 0.1), (0, 0.92, 0.3)), (-0.34, 0.5, -0.1), (0, 1.26, 0.34), 0.55)  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def _fish() -> Subject:
              ball((0, 0.86, 0.0), (0.025, 0.17, 0.28), "body", (-14, 0, 0), color=SECOND), ball((0, 0.18, -0.06), (0.025, 0.13, 0.14), color=SECOND),
              ball((0, 0.43, 0.58), (0.07, 0.04, 0.05), "jaw", color=ACCENT))  # fmt: skip
     palette = ("#f58a1f", "#f5a742", "#17181c", "#fdf6ea", "#d9583a", "#f58a1f")
-    return Subject("fish", ("goldfish", "clownfish"), "fish", palette, parts, _swim_pivots(0.5, 0.3, -0.2, -0.55),
+    return Subject("fish", ("little fish", "tropical fish"), "fish", palette, parts, _swim_pivots(0.5, 0.3, -0.2, -0.55),
                    (-0.35, 0.4, 0.15), (0, 0.86, 0.2), 0.5)  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def _whale() -> Subject:
              *_eyes(0.34, 0.48, 0.48, 0.05, 62), *pair(ball((0.46, 0.26, 0.16), (0.22, 0.035, 0.12), "armL", (0, 25, -30), color=SECOND),
              ball((0.2, 0.66, -0.9), (0.24, 0.035, 0.13), "tip", (-20, 28, 12), color=SECOND)))  # fmt: skip
     palette = ("#3f6ea8", "#335a8c", "#12161c", "#eaf1f6", "#c88f96", "#3f6ea8")
-    return Subject("whale", ("baby whale", "blue whale"), "fish", palette, parts, _swim_pivots(0.5, 0.5, -0.25, -0.75),
+    return Subject("whale", ("baby whale", "big whale"), "fish", palette, parts, _swim_pivots(0.5, 0.5, -0.25, -0.75),
                    (-0.5, 0.25, 0.15), (0, 0.88, 0.3), 1.4)  # fmt: skip
 
 

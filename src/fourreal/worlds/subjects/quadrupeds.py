@@ -157,7 +157,7 @@ def _fox() -> Subject:
               snout=(0.24, 0.085, 0.08), limb=(0.085, 0.05), sock=DARK, neck_radius=0.14, face="muzzle")  # fmt: skip
     tail = _tail(b, (0, -0.02, -0.28), (0, 0.2, -0.68), (0.07, 0.17, 0.06), pattern="end", alt=LIGHT)
     palette = ("#e0661c", "#8a3d12", "#2a1d1a", "#fff3e4", "#2b1a18", "#e0661c")
-    return quadruped("fox", ("red fox", "little fox"), palette, b,
+    return quadruped("fox", ("little fox", "fox cub"), palette, b,
                      {"ears": _ears(b, (0.07, 0.26, -0.02), (0.105, 0.02)), "tail": tail}, 0.75)  # fmt: skip
 
 
@@ -352,7 +352,7 @@ def _dragon() -> Subject:
             *(block((0, 0.84 - 0.06 * i, -0.3 * i + 0.1), (0.02, 0.1, 0.1), "body", (45, 0, 0), color=SECOND) for i in range(3)))  # fmt: skip
     tail = _tail(b, (0, -0.2, -0.4), (0, -0.12, -0.95), (0.17, 0.09, 0.025), alt=SECOND, pattern="end")
     palette = ("#3f9b4b", "#c6452c", "#1c1f1c", "#f3e9b0", "#d9442b", "#efdc8a")
-    return quadruped("dragon", ("green dragon", "winged dragon"), palette, b, {"more": more, "tail": tail}, 1.3)
+    return quadruped("dragon", ("winged dragon", "baby dragon"), palette, b, {"more": more, "tail": tail}, 1.3)
 
 
 def _squat_frog() -> Subject:

@@ -1,0 +1,135 @@
+"""Sentences about worlds: a small grammar with synonyms and free word order, always true to the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .actions import ACTIONS
+from .hashing import uniforms
+from .looks import GROUNDS, SKIES, WEATHER_WORDS
+from .model import Worlds
+from .props import HELD, SCENERY, WORN
+from .subjects import SUBJECTS
+from .vocabulary import FACTORS
+
+_SLOT = 500
+_DRAWS = 24
+_COLOR_WORDS = {"gray": ("gray", "grey"), "golden": ("golden", "gold"), "silver": ("silver",), "purple": ("purple", "violet")}
+_OPENINGS = ("", "", "", "", "a 3D rendering of ", "a video of ", "an animation of ")
+
+Labels = dict[str, str]
+
+
+class _Draws:
+    """A row of random numbers, handed out in order."""
+
+    def __init__(self, numbers: list[float]) -> None:
+        self._left = list(numbers)
+
+    def share(self) -> float:
+        return self._left.pop(0)
+
+    def pick(self, words: tuple[str, ...]) -> str:
+        return words[int(self.share() * len(words))]
+
+
+def label_names(worlds: Worlds) -> list[Labels]:
+    """The labels of every world by name, e.g. {"subject": "fox", "action": "jumping", ...}."""
+    ids = {k: v.tolist() for k, v in worlds.labels.items()}
+    return [{k: FACTORS[k][v[i]] for k, v in ids.items()} for i in range(len(worlds))]
+
+
+def captions(worlds: Worlds, *, variant: int = 0, omit: float = 0.0) -> list[str]:
+    """One sentence for every world.
+
+    Args:
+        worlds: B worlds.
+        variant: another number gives other words and another order for the same world.
+        omit: probability in 0..1 of leaving out each of ground, sky, weather, scenery and hat.
+    """
+    draws = uniforms(worlds.seeds, _SLOT + _DRAWS * variant, _DRAWS).tolist()
+    return [_sentence(labels, _Draws(row), omit) for labels, row in zip(label_names(worlds), draws, strict=True)]
+
+
+def _article(words: str) -> str:
+    if words.endswith("s") and not words.endswith("ss"):
+        return words
+    return ("an " if words[0] in "aeiou" else "a ") + words
+
+
+def _being(name: str, color: str, draws: _Draws) -> str:
+    """A noun with its colour, e.g. "a purple kitten"."""
+    subject = next(s for s in SUBJECTS if s.name == name)
+    plain = draws.share() < 0.6
+    noun = draws.pick(subject.words)
+    noun = name if plain else noun
+    shade = draws.pick(_COLOR_WORDS.get(color, (color,)))
+    return _article(noun if color == "natural" else f"{shade} {noun}")
+
+
+def _doing(action: str, item: str, vehicle: bool, draws: _Draws) -> str:
+    """The action, e.g. "eating a carrot"."""
+    words = draws.pick(next(a.words for a in ACTIONS if a.name == action))
+    thing = draws.pick(next((p.words for p in HELD if p.name == item), ("",)))
+    if vehicle and action == "driving":
+        return "driving"
+    if vehicle and action == "standing":
+        return "standing still"
+    if "a {item}" in words:
+        return words.replace("a {item}", _article(thing))
+    needs_article = action == "eating"
+    return words.replace("{item}", _article(thing) if needs_article else thing)
+
+
+def _beside(prop: str, draws: _Draws) -> str:
+    thing = next(p for p in SCENERY if p.name == prop)
+    noun = draws.pick(thing.words)
+    if thing.many == 1:
+        return f"{draws.pick(('near', 'next to', 'beside'))} {_article(noun)}"
+    plural = noun + ("es" if noun.endswith(("sh", "ss")) else "s")
+    return f"{draws.pick(('near', 'among', 'in front of'))} {plural}"
+
+
+def _details(labels: Labels, draws: _Draws, omit: float) -> list[str]:
+    """Phrases for place, scenery, time of day and weather."""
+
+    def kept(name: str, none: str, phrase: Callable[[], str]) -> list[str]:
+        stays = draws.share() >= omit
+        words = phrase() if labels[name] != none else ""
+        return [words] if words and stays else []
+
+    place = next(g.words for g in GROUNDS if g.name == labels["ground"])
+    sky = next(s.words for s in SKIES if s.name == labels["sky"])
+    return [
+        *kept("ground", "", lambda: draws.pick(place)),
+        *kept("prop", "none", lambda: _beside(labels["prop"], draws)),
+        *kept("sky", "", lambda: draws.pick(sky)),
+        *kept("weather", "clear", lambda: draws.pick(WEATHER_WORDS[labels["weather"]])),
+    ]
+
+
+def _sentence(labels: Labels, draws: _Draws, omit: float) -> str:
+    who = _being(labels["subject"], labels["color"], draws)
+    plan = next(s.plan for s in SUBJECTS if s.name == labels["subject"])
+    does = _doing(labels["action"], labels["item"], plan in {"car", "ship", "plane"}, draws)
+    hat = next((p.words for p in WORN if p.name == labels["hat"]), None)
+    if hat is not None and draws.share() >= omit:
+        who += f" wearing {_article(draws.pick(hat))}"
+    core = f"{who} {'is ' if draws.share() < 0.25 else ''}{does}"
+    details = _details(labels, draws, omit)
+    opening = draws.pick(_OPENINGS)
+    if labels["second"] != "none":
+        core = f"{core} {_company(labels, draws)}"
+    front = [details.pop(int(draws.share() * len(details)))] if details and draws.share() < 0.25 else []
+    if len(details) > 1 and draws.share() < 0.4:
+        details.reverse()
+    text = ", ".join([*front, opening.replace(" is ", " ") + core.replace(" is ", " ") if opening else core])
+    text = " ".join([text, *details])
+    return text[0].upper() + text[1:] + ("." if draws.share() < 0.7 else "")
+
+
+def _company(labels: Labels, draws: _Draws) -> str:
+    other = _being(labels["second"], labels["second_color"], draws)
+    plan = next(s.plan for s in SUBJECTS if s.name == labels["second"])
+    does = _doing(labels["second_action"], "none", plan in {"car", "ship", "plane"}, draws)
+    return draws.pick((f"next to {other} {does}", f"and {other} {does} beside it", f"with {other} that is {does}"))
