@@ -6,7 +6,7 @@ from .cameras import clip_times, core_cameras, look_at, orbit_cameras, place_cam
 from .captions import captions, label_names
 from .errors import LabelError
 from .model import Worlds
-from .render import Shots, Truth, render
+from .render import Shots, Truth, render, render_fast
 from .sample import sample_worlds
 from .sheet import contact_sheet, write_sheet
 from .spoil import Spoiled, bend, spoil, thaw
@@ -16,5 +16,5 @@ from .vocabulary import FACTORS, actions_of, items_of
 __all__ = [
     "FACTORS", "LabelError", "Shots", "Spoiled", "Tracks", "Truth", "Worlds", "actions_of", "bend", "captions", "clip_times",
     "contact_sheet", "core_cameras", "items_of", "label_names", "look_at", "orbit_cameras", "place_cameras", "project",
-    "reference_cameras", "render", "sample_worlds", "spoil", "thaw", "tracks", "visible", "write_sheet",
+    "reference_cameras", "render", "render_fast", "sample_worlds", "spoil", "thaw", "tracks", "visible", "write_sheet",
 ]  # fmt: skip

@@ -56,8 +56,6 @@ def ground_color(env: Surroundings, point: Tensor, fine_share: Tensor, noises: t
     ci, cj = (x * grain).floor(), (z * grain).floor()
     h = lattice(ci.int(), cj.int(), ci.int() * 0 + 2, salt)
     odd = (ci + cj).remainder(2.0)
-    edge = torch.minimum(((x * grain).remainder(1.0) - 0.5).abs(), ((z * grain).remainder(1.0) - 0.5).abs())
-    del edge
     gap = torch.maximum(((x * grain).remainder(1.0) - 0.5).abs(), ((z * grain).remainder(1.0) - 0.5).abs())
     tiles = mix(one, two, odd) * (0.8 + 0.28 * unit(h) + 0.3 * (coarse - 0.5))[..., None]
     tiles = mix(tiles, three, smooth(0.47, 0.485, gap) * fine_share)

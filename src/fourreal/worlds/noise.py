@@ -11,9 +11,19 @@ _X, _Y, _Z, _M = 374761393, 668265263, 1103515245, 1274126177
 
 def lattice(x: Tensor, y: Tensor, z: Tensor, salt: Tensor) -> Int32[Tensor, "*N"]:
     """Hash of integer lattice points (int32, wrapping), 24 usable bits."""
-    h = x * _X + y * _Y + z * _Z + salt
+    return _stir(x * _X + y * _Y + z * _Z + salt)
+
+
+def _stir(h: Tensor) -> Tensor:
     h = (h ^ (h >> 13)) * _M
     return (h ^ (h >> 16)) & 0xFFFFFF
+
+
+def _corners(cell: Tensor, salt: Tensor) -> list[tuple[int, int, int, Tensor]]:
+    """The eight corners of a cell and their hashes."""
+    x, y, z = (cell[..., i] * m for i, m in enumerate((_X, _Y, _Z)))
+    plane = {(j, k): (y + j * _Y) + (z + k * _Z) + salt for j in (0, 1) for k in (0, 1)}
+    return [(i, j, k, _stir(plane[j, k] + (x + i * _X))) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
 
 def unit(h: Tensor) -> Float[Tensor, "*N"]:
@@ -36,16 +46,11 @@ def value(p: Float[Tensor, "*N 3"], salt: Tensor) -> Float[Tensor, "*N"]:
     """Value noise in [0, 1] with features of size about 1."""
     cell, f = _floors(p)
     w = f * f * (3 - 2 * f)
-    x, y, z = cell.unbind(-1)
+    sides = [((1 - w[..., i]), w[..., i]) for i in range(3)]
     out = torch.zeros_like(f[..., 0])
-    for i in (0, 1):
-        wx = w[..., 0] if i else 1 - w[..., 0]
-        for j in (0, 1):
-            wy = w[..., 1] if j else 1 - w[..., 1]
-            for k in (0, 1):
-                wz = w[..., 2] if k else 1 - w[..., 2]
-                out = out + wx * wy * wz * unit(lattice(x + i, y + j, z + k, salt))
-    return out
+    for i, j, k, h in _corners(cell, salt):
+        out = out + sides[0][i] * sides[1][j] * sides[2][k] * h
+    return out * 2.0**-24
 
 
 def fractal(p: Float[Tensor, "*N 3"], salt: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,23 +67,18 @@ def cells(p: Float[Tensor, "*N 3"], salt: Tensor) -> tuple[Tensor, Tensor, Tenso
     """
     shifted = p - 0.5
     cell, f = _floors(shifted)
-    x, y, z = cell.unbind(-1)
     first = torch.full_like(f[..., 0], 8.0)
     second, number = first, torch.zeros_like(first)
-    for i in (0, 1):
-        for j in (0, 1):
-            for k in (0, 1):
-                h = lattice(x + i, y + j, z + k, salt)
-                jx, jy = (h & 0xFFF).to(torch.float32) * 2.0**-12, (h >> 12).to(torch.float32) * 2.0**-12
-                jz = unit(rehash(h))
-                dx = f[..., 0] - i + 0.7 * (jx - 0.5)
-                dy = f[..., 1] - j + 0.7 * (jy - 0.5)
-                dz = f[..., 2] - k + 0.7 * (jz - 0.5)
-                d = dx * dx + dy * dy + dz * dz
-                nearer = d < first
-                second = torch.where(nearer, first, torch.minimum(second, d))
-                number = torch.where(nearer, jz, number)
-                first = torch.where(nearer, d, first)
+    for i, j, k, h in _corners(cell, salt):
+        jz = unit(rehash(h))
+        dx = f[..., 0] - i + 0.7 * ((h & 0xFFF) * 2.0**-12 - 0.5)
+        dy = f[..., 1] - j + 0.7 * ((h >> 12) * 2.0**-12 - 0.5)
+        dz = f[..., 2] - k + 0.7 * (jz - 0.5)
+        d = dx * dx + dy * dy + dz * dz
+        nearer = d < first
+        second = torch.where(nearer, first, torch.minimum(second, d))
+        number = torch.where(nearer, jz, number)
+        first = torch.minimum(first, d)
     return first.sqrt(), second.sqrt(), number
 
 

@@ -145,8 +145,8 @@ def _view(worlds: Worlds, azimuth: Tensor) -> View:
     size = high - low
     wide = (size[:, 0] * azimuth.cos()).abs() + (size[:, 2] * azimuth.sin()).abs()
     deep = (size[:, 0] * azimuth.sin()).abs() + (size[:, 2] * azimuth.cos()).abs()
-    fill = 0.62 + 0.1 * draw[:, 1]
+    fill = 0.7 + 0.1 * draw[:, 1]
     tangent = (fov / 2).tan()
-    distance = torch.maximum(size[:, 1] / fill, wide / (1.78 * 0.8)) / (2 * tangent) + 0.35 * deep
+    distance = torch.maximum(size[:, 1] / fill, wide / (1.78 * 0.86)) / (2 * tangent) + 0.3 * deep
     elevation = torch.deg2rad(5 + 17 * draw[:, 2])
     return View((low + high) / 2, azimuth, elevation, distance, fov)

@@ -90,8 +90,8 @@ def light(worlds: Worlds, rays: Rays, point: Tensor, normal: Tensor, base: Tenso
     return out + sun * (spec * power * 0.6)[..., None] + shine * reflect[..., None] * tint * ambient[..., None]
 
 
-def compose(worlds: Worlds, rays: Rays, distance: Tensor, surface_color: Tensor, to_sky: Tensor, clouds: Tensor) -> Tensor:
-    """Haze, sky, the lamp's halo and weather, then the tone curve: sRGB in [0, 1]."""
+def compose(worlds: Worlds, rays: Rays, distance: Tensor, surface_color: Tensor, to_sky: Tensor, clouds: Tensor, weather: bool) -> Tensor:
+    """Haze, sky, the lamp's halo and (if there is any) weather, then the tone curve: sRGB in [0, 1]."""
     env = worlds.surroundings
     sky = sky_color(env, rays.direction, clouds)
     haze = 1 - torch.exp(-(world(env.haze) * distance.clamp(max=200.0)) ** 1.5)
@@ -107,6 +107,8 @@ def compose(worlds: Worlds, rays: Rays, distance: Tensor, surface_color: Tensor,
     off = (lamp.square().sum(-1) - along.square()).clamp(min=0)
     halo = torch.exp(-off * 5.0) * 0.22 * (along < distance + 0.3)
     color = color + world(env.glow) * halo[..., None]
+    if not weather:
+        return tone(color)
     drops = particles(env, rays.origin, rays.direction, distance, rays.time[..., None])
     color = mix(color, 0.35 * far + 0.6 * world(env.power[:, 1:]), drops)
     return tone(color)
