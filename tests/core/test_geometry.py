@@ -146,6 +146,12 @@ class TestSlerp:
 
 
 class TestTwists:
+    @pytest.mark.parametrize("angle", [1e-12, 1e-6, 9e-5, 1.1e-4, 0.5])
+    def test_small_rotations_keep_their_relative_precision(self, angle):
+        vector = torch.tensor([angle, 0.0, 0.0], dtype=torch.float64)
+        assert float(quat_exp(vector)[1]) == pytest.approx(math.sin(angle / 2), rel=1e-14)
+        assert float(quat_log(quat_exp(vector))[0]) == pytest.approx(angle, rel=1e-14)
+
     @AXIOMS
     @given(seeds, angles, dtypes)
     def test_rotation_log_undoes_exp(self, seed, angle, dtype):

@@ -139,6 +139,7 @@ def test_others_find_the_keys_they_expect(tmp_path):
         ({"groups": entry(file="/etc/passwd")}, "must stay inside"),
         ({"groups": entry(video="C:\\clips\\a.mp4")}, "must stay inside"),
         ({"groups": entry(file="a\\..\\..\\b.png")}, "must stay inside"),
+        ({"groups": entry(file="C:a.png")}, "must stay inside"),
         ({"groups": entry(file="~/a.png")}, "must stay inside"),
         ({"groups": entry(file="")}, "non-empty text"),
         ({"groups": entry(file=7)}, "non-empty text, got 7"),

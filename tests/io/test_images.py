@@ -51,9 +51,9 @@ def test_other_modes_become_rgb_over_black(tmp_path, mode, value, expected):
 
 
 def test_sixteen_bits_of_gray_are_scaled_not_cut(tmp_path):
-    values = np.array([[0, 257 * 100, 65535]], np.uint16)
+    values = np.array([[0, 257 * 100, 257 * 100 + 200, 65535]], np.uint16)
     Image.fromarray(values).save(tmp_path / "deep.png")
-    assert (read_image(tmp_path / "deep.png")[0] * 255).round().tolist() == [[0, 100, 255]]
+    assert (read_image(tmp_path / "deep.png")[0] * 255).round().tolist() == [[0, 100, 101, 255]]
 
 
 def test_cmyk_jpeg_opens(tmp_path):

@@ -91,7 +91,7 @@ class TestRoundTrip:
         program = imageio_ffmpeg.get_ffmpeg_exe()
         shown = subprocess.run([program, "-i", tmp_path / "clip.mp4"], capture_output=True, check=False).stderr
         assert b"h264" in shown
-        assert b"yuv420p(tv, bt709" in shown
+        assert b"yuv420p(tv, bt709, " in shown  # matrix, primaries and transfer alike
 
     def test_gif_keeps_count_and_rate_and_loops(self, tmp_path):
         clip = smooth_clip(frames=16)

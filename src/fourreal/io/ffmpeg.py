@@ -22,7 +22,7 @@ from fourreal.core.errors import MissingDependencyError, VideoError
 
 # Accurate colour conversion: the default is fast, and off by up to 2 of 255.
 _SCALE = "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-_BT709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
+_BT709 = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
 _NEARLY_SQUARE = 0.02  # pixel aspects this near 1 come from rounded sizes; resampling would only blur
 _STILL_DEMUXERS = r"Input #0, (image2|\w+_pipe)"
 
@@ -117,8 +117,9 @@ def encode(path: Path, frames: Iterable[UInt8[np.ndarray, "H W 3"]], fps: float,
 
 def h264_options(crf: int, chroma: str) -> list[str]:
     """Output options for H.264: BT.709 (tagged), `chroma` "420" or "444", index at the front for browsers."""
-    convert = f"scale=out_color_matrix=bt709:out_range=tv:{_SCALE},format=yuv{chroma}p"
-    return ["-vf", convert, "-c:v", "libx264", "-crf", str(crf), *_BT709, "-movflags", "+faststart"]
+    # `scale` converts, `setparams` tells players: ffmpeg 9 takes tags from the frames, not from output options.
+    convert = f"scale=out_color_matrix=bt709:out_range=tv:{_SCALE},format=yuv{chroma}p,{_BT709}"
+    return ["-vf", convert, "-c:v", "libx264", "-crf", str(crf), "-movflags", "+faststart"]
 
 
 def gif_options() -> list[str]:
