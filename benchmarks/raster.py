@@ -111,7 +111,8 @@ def _timing_line(name: str, render: Rasterizer, case: Case, rounds: int) -> None
     size = f"{case.gaussians} x {case.cameras} x {case.width}x{case.height}"
     print(
         f"{name:16} {size:24} {100 * float(drawn.float().mean()):4.0f} % drawn, radius {radius:4.1f} px"
-        f" | forward {forward[0]:7.1f} ms | forward+backward {both[0]:7.1f} ms (median {both[1]:7.1f}), {both[2]:7.1f} core-ms"
+        f" | forward {forward[0]:6.1f} ms | forward+backward {both[0]:6.1f} ms (median {both[1]:6.1f}),"
+        f" {both[2]:6.1f} core-ms"
     )
 
 

@@ -19,6 +19,7 @@ Array = np.ndarray
 Real = Any
 Index = Any
 Flag = Any
+Share = tuple[int, int]  # (lane, lanes): this call does every lanes-th part of the work, from the lane-th on
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -27,16 +28,14 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}
 EXACT = {"contract"}
 
 
-def kernel(*, parallel: bool = False, fast: bool = False, inline: bool = False) -> Callable[[Kernel], Kernel]:
+def kernel(*, fast: bool = False, inline: bool = False) -> Callable[[Kernel], Kernel]:
     """Decorate a numba kernel; it is cached on disk where any cache folder can be written.
 
     `fast` allows reassociation (order of sums, still the same on every run); `inline` inlines it into its callers.
     """
-    options: dict[str, Any] = {"error_model": "numpy", "fastmath": FAST if fast else EXACT}
+    options: dict[str, Any] = {"error_model": "numpy", "nogil": True, "fastmath": FAST if fast else EXACT}
     if inline:
         options["inline"] = "always"
-    if parallel:
-        options["parallel"] = True
 
     def decorate(function: Kernel) -> Kernel:
         try:

@@ -13,9 +13,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from ._jit import Array, Index, Real, kernel
+from ._jit import Array, Index, Real, Share, kernel
 from ._kernels_project import Params
 from .base import ALPHA_MIN
 
@@ -56,20 +55,20 @@ def _tiles(u: Real, v: Real, rx: Real, ry: Real, grid: Grid) -> tuple:
     return x0, max(x0, x1), y0, max(y0, y1)
 
 
-@kernel(parallel=True)
-def count_pairs(means2d: Array, radii: Array, grid: Grid, visible: Array, counts: Array, lanes: Index) -> None:
+@kernel()
+def count_pairs(means2d: Array, radii: Array, grid: Grid, visible: Array, counts: Array, share: Share) -> None:
     """visible[c]: drawn Gaussians of camera c; counts[c, tile]: pairs of a tile (both zero at the start)."""
-    for lane in prange(lanes):
-        for c in range(np.int64(lane), radii.shape[0], lanes):
-            for n in range(radii.shape[1]):
-                if radii[c, n, 0] > 0:
-                    visible[c] += 1
-                    x0, x1, y0, y1 = _tiles(
-                        means2d[c, n, 0], means2d[c, n, 1], f4(radii[c, n, 0]), f4(radii[c, n, 1]), grid
-                    )
-                    for y in range(y0, y1):
-                        for x in range(x0, x1):
-                            counts[c, y * grid.across + x] += 1
+    lane, lanes = share
+    for c in range(lane, radii.shape[0], lanes):
+        for n in range(radii.shape[1]):
+            if radii[c, n, 0] > 0:
+                visible[c] += 1
+                x0, x1, y0, y1 = _tiles(
+                    means2d[c, n, 0], means2d[c, n, 1], f4(radii[c, n, 0]), f4(radii[c, n, 1]), grid
+                )
+                for y in range(y0, y1):
+                    for x in range(x0, x1):
+                        counts[c, y * grid.across + x] += 1
 
 
 @kernel()
@@ -153,11 +152,11 @@ def _fill_camera(
                 slot += 1
 
 
-@kernel(parallel=True)
+@kernel()
 def fill_lists(
-    p: Params, means2d: Array, radii: Array, geom: Array, grid: Grid, at: Placement, lists: Lists, lanes: Index
+    p: Params, means2d: Array, radii: Array, geom: Array, grid: Grid, at: Placement, lists: Lists, share: Share
 ) -> None:
     """Fill every array of `lists` but `starts` and the last entry of `slots`, which are given."""
-    for lane in prange(lanes):
-        for c in range(np.int64(lane), radii.shape[0], lanes):
-            _fill_camera(p, c, means2d[c], radii[c], geom[c], grid, at, lists)
+    lane, lanes = share
+    for c in range(lane, radii.shape[0], lanes):
+        _fill_camera(p, c, means2d[c], radii[c], geom[c], grid, at, lists)

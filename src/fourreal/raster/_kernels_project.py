@@ -13,10 +13,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
 from ._inputs import MEAN_MAX, QUAT_NORM2_MAX, QUAT_NORM2_MIN, SCALE_MAX, VALUE_MAX
-from ._jit import Array, Flag, Index, Real, kernel
+from ._jit import Array, Flag, Index, Real, Share, kernel
 from .base import ALPHA_MIN, EPS2D, FAR, NEAR
 
 f4 = np.float32
@@ -183,21 +182,21 @@ def _project_block(
         geom[i, 0], geom[i, 1], geom[i, 2], geom[i, 3] = c11 * inv, -c01 * inv, c00 * inv, z
 
 
-@kernel(parallel=True)
-def project(p: Params, cams: Cameras, radii: Array, means2d: Array, geom: Array, lanes: Index) -> None:
+@kernel()
+def project(p: Params, cams: Cameras, radii: Array, means2d: Array, geom: Array, share: Share) -> None:
     """Fill radii [C,N,2] (int32), means2d [C,N,2] and geom [C,N,4] (conic, depth; only where drawn)."""
+    lane, lanes = share
     cameras, count = cams.viewmats.shape[0], p.means.shape[1]
     blocks = (count + BLOCK - 1) // BLOCK
     several = states(p) > 1
-    for lane in prange(lanes):
-        factor = np.empty((BLOCK, 10), np.float32)
-        for block in range(np.int64(lane), blocks, lanes):
-            first = block * BLOCK
-            last = min(count, first + BLOCK)
-            for c in range(cameras):
-                if c == 0 or several:
-                    factors(p, c, first, last, factor)
-                _project_block(
-                    p.means[state(p.means, c)], cams, c, first, factor,
-                    radii[c, first:last], means2d[c, first:last], geom[c, first:last],
-                )  # fmt: skip
+    factor = np.empty((BLOCK, 10), np.float32)
+    for block in range(lane, blocks, lanes):
+        first = block * BLOCK
+        last = min(count, first + BLOCK)
+        for c in range(cameras):
+            if c == 0 or several:
+                factors(p, c, first, last, factor)
+            _project_block(
+                p.means[state(p.means, c)], cams, c, first, factor,
+                radii[c, first:last], means2d[c, first:last], geom[c, first:last],
+            )  # fmt: skip

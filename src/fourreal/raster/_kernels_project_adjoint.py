@@ -11,9 +11,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from ._jit import Array, Index, Real, kernel
+from ._jit import Array, Index, Real, Share, kernel
 from ._kernels_project import (
     BLOCK,
     ONE,
@@ -189,22 +188,22 @@ def _flush(p: Params, c: Index, first: Index, factor: Array, acc: Array, grads: 
             acc[i, k] = ZERO
 
 
-@kernel(parallel=True)
-def project_adjoint(p: Params, cams: Cameras, up: Upstream, grads: ParamGrads, lanes: Index) -> None:
+@kernel()
+def project_adjoint(p: Params, cams: Cameras, up: Upstream, grads: ParamGrads, share: Share) -> None:
     """Adjoint of `project`."""
+    lane, lanes = share
     cameras, count = cams.viewmats.shape[0], p.means.shape[1]
     blocks = (count + BLOCK - 1) // BLOCK
     several = states(p) > 1
-    for lane in prange(lanes):
-        factor = np.empty((BLOCK, 10), np.float32)
-        sums = np.zeros((BLOCK, 12), np.float32)
-        for block in range(np.int64(lane), blocks, lanes):
-            first = block * BLOCK
-            last = min(count, first + BLOCK)
-            acc = sums[: last - first]
-            for c in range(cameras):
-                if c == 0 or several:
-                    factors(p, c, first, last, factor)
-                _adjoint_block(p.means[state(p.means, c)], cams, c, first, up, factor, acc, grads.cameras[block, c])
-                if c == cameras - 1 or several:
-                    _flush(p, c, first, factor, acc, grads)
+    factor = np.empty((BLOCK, 10), np.float32)
+    sums = np.zeros((BLOCK, 12), np.float32)
+    for block in range(lane, blocks, lanes):
+        first = block * BLOCK
+        last = min(count, first + BLOCK)
+        acc = sums[: last - first]
+        for c in range(cameras):
+            if c == 0 or several:
+                factors(p, c, first, last, factor)
+            _adjoint_block(p.means[state(p.means, c)], cams, c, first, up, factor, acc, grads.cameras[block, c])
+            if c == cameras - 1 or several:
+                _flush(p, c, first, factor, acc, grads)

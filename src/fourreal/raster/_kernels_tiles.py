@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from ._jit import Array, Flag, Index, Real, kernel
+from ._jit import Array, Flag, Index, Real, Share, kernel
 from ._kernels_bin import BLUE, CA, CB, CC, CHORD0, CHORD1, DEPTH, GREEN, HALF_Y, OP, RED, SLOPE, Grid, Lists, U, V
 from .base import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 
@@ -183,16 +182,15 @@ def _store_tile(s: Array, tile: Tile, background: Array, out: Images) -> None:
                 out.color[c, k, tile.y + y, x0 + x] = row[(2 + k) * PITCH + x] + (ONE - row[PITCH + x]) * b
 
 
-@kernel(parallel=True, fast=True)
-def composite(lists: Lists, order: Array, grid: Grid, background: Array, out: Images, lanes: Index) -> None:
+@kernel(fast=True)
+def composite(lists: Lists, order: Array, grid: Grid, background: Array, out: Images, share: Share) -> None:
     """Draw every tile; `order` is a permutation of the tiles, most work first."""
-    for worker in prange(lanes):
-        lane = np.int64(worker)
-        work = Scratch(np.empty(TILE_MAX * F_ROW, np.float32), np.empty((2, TILE_MAX), np.int32))
-        for turn in range((order.shape[0] + lanes - 1) // lanes):
-            i = deal(lane, lanes, turn)
-            if i < order.shape[0]:
-                number = np.int64(order[i])
-                tile = place(number, grid, out.alpha)
-                _draw_tile(lists, lists.starts[number], lists.starts[number + 1], tile, work)
-                _store_tile(work.state, tile, background, out)
+    lane, lanes = share
+    work = Scratch(np.empty(TILE_MAX * F_ROW, np.float32), np.empty((2, TILE_MAX), np.int32))
+    for turn in range((order.shape[0] + lanes - 1) // lanes):
+        i = deal(lane, lanes, turn)
+        if i < order.shape[0]:
+            number = np.int64(order[i])
+            tile = place(number, grid, out.alpha)
+            _draw_tile(lists, lists.starts[number], lists.starts[number + 1], tile, work)
+            _store_tile(work.state, tile, background, out)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from ._jit import Array, Index, Real, kernel
+from ._jit import Array, Index, Real, Share, kernel
 from ._kernels_bin import BLUE, CA, CB, CC, DEPTH, GREEN, OP, RED, Grid, Lists, U, V
 from ._kernels_tiles import (
     A_MAX,
@@ -161,21 +160,20 @@ def _adjoint_tile(lists: Lists, first: Index, last: Index, tile: Tile, work: Scr
         _adjoint_pair(rec, tile, y0, y1, work, slot)
 
 
-@kernel(parallel=True, fast=True)
+@kernel(fast=True)
 def composite_adjoint(
-    lists: Lists, order: Array, grid: Grid, out: Images, v_out: Images, grads: Array, lanes: Index
+    lists: Lists, order: Array, grid: Grid, out: Images, v_out: Images, grads: Array, share: Share
 ) -> None:
     """Adjoint of `composite`: fill the gradient slots [M, 12]."""
-    for worker in prange(lanes):
-        lane = np.int64(worker)
-        work = Scratch(np.empty(TILE_MAX * B_ROW, np.float32), np.empty((2, TILE_MAX), np.int32))
-        for turn in range((order.shape[0] + lanes - 1) // lanes):
-            i = deal(lane, lanes, turn)
-            if i < order.shape[0]:
-                number = np.int64(order[i])
-                tile = place(number, grid, out.alpha)
-                _load_tile(tile, out, v_out, work.state)
-                _adjoint_tile(lists, lists.starts[number], lists.starts[number + 1], tile, work, grads)
+    lane, lanes = share
+    work = Scratch(np.empty(TILE_MAX * B_ROW, np.float32), np.empty((2, TILE_MAX), np.int32))
+    for turn in range((order.shape[0] + lanes - 1) // lanes):
+        i = deal(lane, lanes, turn)
+        if i < order.shape[0]:
+            number = np.int64(order[i])
+            tile = place(number, grid, out.alpha)
+            _load_tile(tile, out, v_out, work.state)
+            _adjoint_tile(lists, lists.starts[number], lists.starts[number + 1], tile, work, grads)
 
 
 class ScreenGrads(NamedTuple):
@@ -209,14 +207,13 @@ def _gather_one(
         out.absolute[c, n, 0], out.absolute[c, n, 1] = t6, t7
 
 
-@kernel(parallel=True)
-def gather(slots: Array, grads: Array, out: ScreenGrads, lanes: Index) -> None:
+@kernel()
+def gather(slots: Array, grads: Array, out: ScreenGrads, share: Share) -> None:
     """Sum every Gaussian's slots, in a fixed order."""
+    lane, lanes = share
     cameras, count = out.means2d.shape[0], out.means2d.shape[1]
-    for worker in prange(lanes):
-        lane = np.int64(worker)
-        for c in range(cameras):
-            co = c if out.opacities.shape[0] > 1 else 0
-            cc = c if out.colors.shape[0] > 1 else 0
-            for n in range(count * lane // lanes, count * (lane + 1) // lanes):
-                _gather_one(slots, grads, c, n, out, out.opacities[co], out.colors[cc])
+    for c in range(cameras):
+        co = c if out.opacities.shape[0] > 1 else 0
+        cc = c if out.colors.shape[0] > 1 else 0
+        for n in range(count * lane // lanes, count * (lane + 1) // lanes):
+            _gather_one(slots, grads, c, n, out, out.opacities[co], out.colors[cc])

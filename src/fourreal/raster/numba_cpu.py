@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -26,11 +25,12 @@ from . import _kernels_tiles as kt
 from . import _kernels_tiles_adjoint as kta
 from ._inputs import backgrounds, check_inputs, with_cameras
 from ._jit import announced
+from ._threads import launch
 from .base import Rendering, Splats, Views
 
-# numba's "workqueue" threading layer (used where neither OpenMP nor TBB is found) aborts the process if two threads
-# start parallel kernels at once, and callers may render or differentiate on threads: kernels start one at a time.
-_launch = threading.RLock()
+TILES_MIN = 16  # tiles of all cameras together, if need be by making them smaller
+
+_first_call = threading.RLock()
 _ready = threading.Event()
 
 
@@ -46,19 +46,20 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
 
 
-def _grid(width: int, height: int, cameras: int, lanes: int) -> kb.Grid:
-    """Largest tiles (fewest list entries) that still leave every thread a few to choose from."""
+def _blocks(count: int) -> int:
+    return -(-count // kp.BLOCK)
+
+
+def _grid(width: int, height: int, cameras: int) -> kb.Grid:
+    """Largest tiles (fewest list entries) that leave a few for each thread of a small machine.
+
+    The actual number of threads does not enter: sums over tiles, hence last bits, would depend on it.
+    """
     for side in (64, 32, 16):
         across, down = -(-width // side), -(-height // side)
-        if across * down * cameras >= 4 * lanes or side == 16:
+        if across * down * cameras >= TILES_MIN or side == 16:
             return kb.Grid(side, side, across, down)
     raise AssertionError("unreachable")
-
-
-class _Binned(NamedTuple):
-    grid: kb.Grid
-    lists: kb.Lists
-    order: np.ndarray  # tiles, most pairs first
 
 
 def _bin(
@@ -67,13 +68,12 @@ def _bin(
     means2d: np.ndarray,
     geom: np.ndarray,
     size: tuple[int, int],
-    lanes: int,
-) -> _Binned:
+) -> tuple[kb.Lists, np.ndarray, kb.Grid]:
     """Sort and deal into tiles."""
     cameras, count = radii.shape[:2]
-    grid = _grid(*size, cameras, lanes)
+    grid = _grid(*size, cameras)
     visible, counts = np.zeros(cameras, np.int64), np.zeros((cameras, grid.across * grid.down), np.int32)
-    kb.count_pairs(means2d, radii, grid, visible, counts, lanes)
+    launch(kb.count_pairs, means2d, radii, grid, visible, counts, items=cameras * count, parts=cameras)
     starts = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts.reshape(-1), out=starts[1:])
     firsts = np.zeros(cameras + 1, np.int64)
@@ -86,9 +86,9 @@ def _bin(
         np.empty(cameras * count + 1, np.int32),
     )
     lists.slots[-1] = starts[-1]
-    kb.fill_lists(params, means2d, radii, geom, grid, at, lists, lanes)
+    launch(kb.fill_lists, params, means2d, radii, geom, grid, at, lists, items=cameras * count, parts=cameras)
     order = np.argsort(-counts.reshape(-1), kind="stable").astype(np.int32)
-    return _Binned(grid, lists, order)
+    return lists, order, grid
 
 
 class _Project(torch.autograd.Function):
@@ -102,7 +102,8 @@ class _Project(torch.autograd.Function):
         ctx.cameras = kp.Cameras(_array(viewmats), cameras.intrinsics, cameras.size)
         radii = torch.empty(len(viewmats), count, 2, dtype=torch.int32)
         means2d, geom = torch.empty(len(viewmats), count, 2), torch.empty(len(viewmats), count, 4)
-        kp.project(params, ctx.cameras, radii.numpy(), means2d.numpy(), geom.numpy(), numba.get_num_threads())
+        out = (radii.numpy(), means2d.numpy(), geom.numpy())
+        launch(kp.project, params, ctx.cameras, *out, items=radii.numel(), parts=_blocks(count))
         ctx.save_for_backward(means, quats, scales, viewmats, opacities, colors, radii, geom)
         ctx.mark_non_differentiable(radii)
         return means2d, geom, radii
@@ -113,13 +114,12 @@ class _Project(torch.autograd.Function):
         means, quats, scales, viewmats, opacities, colors, radii, geom = ctx.saved_tensors
         params = kp.Params(*(_array(t) for t in (means, quats, scales, opacities, colors)))
         grads = [torch.zeros(t.shape) for t in (means, quats, scales)]
-        blocks = -(-means.shape[1] // kp.BLOCK)
+        blocks = _blocks(means.shape[1])
         pose = np.zeros((blocks, len(viewmats), 12))
         up = kpa.Upstream(radii.numpy(), geom.numpy(), _array(upstream[0]), _array(upstream[1]))
         v_means, v_quats, v_scales = (g.numpy() for g in grads)
-        with _launch:
-            target = kpa.ParamGrads(v_means, v_quats, v_scales, pose)
-            kpa.project_adjoint(params, ctx.cameras, up, target, numba.get_num_threads())
+        target = kpa.ParamGrads(v_means, v_quats, v_scales, pose)
+        launch(kpa.project_adjoint, params, ctx.cameras, up, target, items=radii.numel(), parts=blocks)
         v_viewmats = torch.zeros(viewmats.shape)
         v_viewmats[:, :3] = torch.from_numpy(pose.sum(0).astype(np.float32)).reshape(-1, 3, 4)
         return (*grads, v_viewmats, None, None, None)
@@ -137,12 +137,12 @@ class _Composite(torch.autograd.Function):
             torch.empty(cameras, 1, height, width),
             torch.empty(cameras, 1, height, width),
         )
-        lanes = numba.get_num_threads()
-        binned = _bin(scene.params, radii.numpy(), _array(means2d), _array(geom), (width, height), lanes)
+        lists, order, grid = _bin(scene.params, radii.numpy(), _array(means2d), _array(geom), (width, height))
         images = kt.Images(*(t.numpy() for t in out))
-        kt.composite(binned.lists, binned.order, binned.grid, scene.background, images, lanes)
+        pairs, tiles = len(lists.pairs), len(order)
+        launch(kt.composite, lists, order, grid, scene.background, images, items=pairs, parts=tiles)
         ctx.save_for_backward(*out)
-        ctx.binned, ctx.means2d = binned, means2d if absgrad else None
+        ctx.binned, ctx.means2d = (lists, order, grid), means2d if absgrad else None
         ctx.shapes = means2d.shape, opacities.shape, colors.shape
         ctx.set_materialize_grads(False)
         return out
@@ -154,7 +154,7 @@ class _Composite(torch.autograd.Function):
         v_out = kt.Images(
             *(np.zeros(t.shape, np.float32) if g is None else _array(g) for t, g in zip(out, upstream, strict=True))
         )
-        grid, lists, order = ctx.binned
+        lists, order, grid = ctx.binned
         means2d, opacities, colors = ctx.shapes
         slots = np.empty((len(lists.pairs), kta.SLOT), np.float32)
         sums = [
@@ -165,11 +165,10 @@ class _Composite(torch.autograd.Function):
         ]
         absolute = torch.empty(means2d if ctx.means2d is not None else (0, 0, 2))
         v_means2d, v_geom, v_opacities, v_colors = (t.numpy() for t in sums)
-        lanes = numba.get_num_threads()
-        with _launch:
-            kta.composite_adjoint(lists, order, grid, kt.Images(*(t.numpy() for t in out)), v_out, slots, lanes)
-            target = kta.ScreenGrads(v_means2d, absolute.numpy(), v_geom, v_opacities, v_colors)
-            kta.gather(lists.slots, slots, target, lanes)
+        drawn = kt.Images(*(t.numpy() for t in out))
+        launch(kta.composite_adjoint, lists, order, grid, drawn, v_out, slots, items=len(slots), parts=len(order))
+        target = kta.ScreenGrads(v_means2d, absolute.numpy(), v_geom, v_opacities, v_colors)
+        launch(kta.gather, lists.slots, slots, target, items=len(lists.slots), parts=_blocks(means2d[1]))
         if ctx.means2d is not None:
             ctx.means2d.absgrad = absolute
         return (*sums, None, None, None)
@@ -185,9 +184,9 @@ def render(
     opacity below 1/255 is not drawn; its gradients are 0. With `absgrad`, `means2d.absgrad` holds after `backward()`
     the sum over pixels of |dL/d means2d| (AbsGS, arXiv 2404.10484), in pixels^-1 like `means2d.grad`.
 
-    The first call compiles the kernels (about 30 s, said on stderr) and caches them on disk. numba's thread count
-    (`numba.set_num_threads`) is used as it stands. Raises `FieldError` if a shape does not fit or a tensor is not
-    on the CPU.
+    The first call compiles the kernels (about 30 s, said on stderr) and caches them on disk. As many threads are used
+    as torch uses (`torch.set_num_threads`); the result does not depend on it, to the last bit. Raises `FieldError` if a
+    shape does not fit or a tensor is not on the CPU.
 
     Sources: EWA splatting (Zwicker et al. 2001), 3D Gaussian splatting (Kerbl et al. 2023), gsplat (arXiv 2409.06765).
     """
@@ -195,10 +194,11 @@ def render(
     for name, value in (*splats._asdict().items(), ("viewmats", views.viewmats)):
         if value.device.type != "cpu":
             raise FieldError(f"the CPU rasterizer needs tensors on the CPU, but {name} is on {value.device}")
-    with _launch:
-        if not _ready.is_set():
-            _warm_up()
-        return _render(splats, views, background, absgrad)
+    if not _ready.is_set():
+        with _first_call:
+            if not _ready.is_set():
+                _warm_up()
+    return _render(splats, views, background, absgrad)
 
 
 def _render(splats: Splats, views: Views, background: Tensor | None, absgrad: bool) -> Rendering:
