@@ -55,7 +55,7 @@ class _Announce(event.Listener):
     def on_start(self, event: event.Event) -> None:
         if not self.done:
             self.done = True
-            sys.stderr.write("compiling the CPU rasterizer (once, about 30 s)\n")
+            sys.stderr.write("compiling the CPU rasterizer (once, about 20 s)\n")
             sys.stderr.flush()
 
     def on_end(self, event: event.Event) -> None:

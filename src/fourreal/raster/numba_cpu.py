@@ -184,7 +184,7 @@ def render(
     opacity below 1/255 is not drawn; its gradients are 0. With `absgrad`, `means2d.absgrad` holds after `backward()`
     the sum over pixels of |dL/d means2d| (AbsGS, arXiv 2404.10484), in pixels^-1 like `means2d.grad`.
 
-    The first call compiles the kernels (about 30 s, said on stderr) and caches them on disk. As many threads are used
+    The first call compiles the kernels (about 20 s, said on stderr) and caches them on disk. As many threads are used
     as torch uses (`torch.set_num_threads`); the result does not depend on it, to the last bit. Raises `FieldError` if a
     shape does not fit or a tensor is not on the CPU.
 
