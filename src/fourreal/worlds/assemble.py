@@ -68,7 +68,7 @@ def _groups(labels: dict[str, Tensor], t: Tables, scale: Tensor, placement: Plac
     worn = replace(worn, bone=torch.full_like(worn.bone, WORN_BONE))
     groups = [
         _Group(_scaled(subject, scale[:, 0]), SUBJECT),
-        _Group(_scaled(held, scale[:, 0].clamp(max=1.1)), THING),
+        _Group(_scaled(held, scale[:, 0]), THING),
         _Group(_scaled(worn, scale[:, 0]), SUBJECT),
         _Group(_scaled(replace(other, bone=other.bone + len(BONES)), scale[:, 1]), SECOND),
     ]

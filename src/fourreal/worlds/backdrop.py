@@ -63,6 +63,13 @@ def ground_color(env: Surroundings, point: Tensor, fine_share: Tensor, noises: t
     stones = mix(one, two, pick) * (0.75 + 0.5 * coarse)[..., None]
     stones = mix(stones, three, smooth(0.13, 0.05, second - first) * (0.35 + 0.5 * fine_share))
     stones = mix(stones, three, (number > 0.82) * 0.7)
+    # leaves: each cell its own warm tone over a soft litter; carpet: woven medallions, blurred by the pile
+    litter = mix(two, one, smooth(0.2, 0.75, number)) * (0.7 + 0.6 * coarse)[..., None]
+    litter = mix(litter, three, (number > 0.74) * 0.75 * smooth(0.62, 0.4, first))
+    litter = mix(litter, two * 0.45, smooth(0.1, 0.0, second - first) * 0.6 * fine_share)
+    weave = mix(one, two, smooth(0.34, 0.4, first))
+    weave = mix(weave, three, smooth(0.2, 0.15, first) + smooth(0.05, 0.02, (first - 0.44).abs()) * 0.8)
+    weave = weave * (0.82 + 0.36 * fine * fine_share)[..., None]
     road = mix(two, one, 0.35 + 0.5 * (coarse - 0.5) + 0.5 * (fine - 0.5) * fine_share)
     lane = smooth(0.09, 0.07, (z - 1.35).abs()) * smooth(0.28, 0.25, ((x * 0.4 + unit(rehash(salt))).remainder(1.0) - 0.5).abs())
     road = mix(road, three, lane * (0.6 + 0.4 * fine))
@@ -70,6 +77,7 @@ def ground_color(env: Surroundings, point: Tensor, fine_share: Tensor, noises: t
     s = style[..., None]
     out = torch.where(s == _STYLE["planks"], planks, torch.where(s == _STYLE["tiles"], tiles, soft))
     out = torch.where(s == _STYLE["cells"], stones, torch.where(s == _STYLE["road"], road, out))
+    out = torch.where(s == _STYLE["leaves"], litter, torch.where(s == _STYLE["carpet"], weave, out))
     return torch.where(s == _STYLE["water"], water, out)
 
 

@@ -44,13 +44,28 @@ def given(labels: Mapping[str, str | Sequence[str]], count: int, device: torch.d
 
 
 @lru_cache(maxsize=4)
-def _fits(device: torch.device) -> Tensor:
-    """[S, 1 + S] whether subject and second (0 is none) have room in the pools, keeping a little for things."""
-    shape = tables(device).subjects.shape
-    used = torch.stack([(shape == k).sum(1) for k in range(4)], -1)
-    spare = torch.tensor([1, 0, 1, 3], device=device)
-    both = used[:, None] + used[None] + spare <= torch.tensor(POOLS, device=device)
-    return torch.cat((torch.ones(len(used), 1, device=device, dtype=torch.bool), both.all(-1)), 1)
+def _uses(device: torch.device) -> dict[str, Tensor]:
+    """[K, 4] primitives of each shape that every subject, item, hat and prop needs."""
+    t = tables(device)
+    kinds = {"subject": t.subjects, "item": t.held, "hat": t.worn, "prop": t.scenery}
+    return {k: torch.stack([(v.shape == shape).sum(1) for shape in range(4)], -1) for k, v in kinds.items()}
+
+
+def room_left(labels: dict[str, Tensor]) -> Tensor:
+    """[B, 4] free slots of each shape beside the subject, its item and its hat, and the second subject if it is drawn."""
+    uses = _uses(labels["subject"].device)
+    room = torch.tensor(POOLS, device=labels["subject"].device) - sum(uses[k][labels[k]] for k in ("subject", "item", "hat"))
+    if "second" in labels:
+        other = uses["subject"][(labels["second"] - 1).clamp(min=0)]
+        room = room - other * (labels["second"] > 0)[:, None]
+    return room
+
+
+def copies_that_fit(labels: dict[str, Tensor]) -> Tensor:
+    """[B] how many copies of the scenery have room."""
+    need = _uses(labels["subject"].device)["prop"][labels["prop"]]
+    share = torch.div(room_left(labels), need.clamp(min=1), rounding_mode="floor")
+    return torch.where(need > 0, share, 99).amin(-1).clamp(min=0)
 
 
 def _ground_weights(subject: Tensor, action: Tensor, device: torch.device) -> Tensor:
@@ -102,9 +117,8 @@ def draw_labels(seeds: Tensor, fixed: dict[str, Tensor]) -> dict[str, Tensor]:
     indoors = torch.tensor([s.name in {"studio", "underwater"} for s in SKIES], device=device)[sky]
     weather = flat(list(WEATHERS), clear=9.0).expand(len(seeds), -1)
     choose("weather", 7, torch.where(indoors[:, None], flat(list(WEATHERS), fog=0, rain=0, snowfall=0), weather))
-    fits = _fits(device)[subject].float()
-    fits[:, 0] = 3.0 * (fits[:, 1:].sum(-1) + 1)
-    choose("second", 8, fits)
+    fits = (_uses(device)["subject"] <= room_left(out)[:, None]).all(-1).float()
+    choose("second", 8, torch.cat((3.0 * (fits.sum(-1, keepdim=True) + 1), fits), -1))
     other = (out["second"] - 1).clamp(min=0)
     choose("second_color", 9, flat(list(COLORS), natural=14.0))
     choose("second_action", 10, _second_actions(t, other, ground))
@@ -139,7 +153,8 @@ def _props(out: dict[str, Tensor], t: Tables, fixed: dict[str, Tensor], draw: Te
     wet = ground == [g.name for g in GROUNDS].index("water")
     sea = out["sky"] == [s.name for s in SKIES].index("underwater")
     duo = out["second"] > 0  # two subjects leave few primitives, so scenery is left out
-    out["prop"] = weighted(torch.where((wet | sea | duo)[:, None], none, weights.expand(len(ground), -1)), draw)
+    fits = (_uses(ground.device)["prop"] <= room_left(out)[:, None]).all(-1)
+    out["prop"] = weighted(torch.where((wet | sea | duo)[:, None], none, weights * fits), draw)
 
 
 def _check(labels: dict[str, Tensor], t: Tables) -> None:

@@ -16,7 +16,7 @@ COLORS: dict[str, str] = {
 }  # fmt: skip
 METALS = ("golden", "silver")
 
-GROUND_STYLES = ("soft", "planks", "tiles", "cells", "water", "road")
+GROUND_STYLES = ("soft", "planks", "tiles", "cells", "water", "road", "leaves", "carpet")
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ GROUNDS: tuple[Ground, ...] = (
     Ground("wood", ("on a wooden floor", "on floorboards"), "planks", ("#b9824c", "#8f5d32", "#5d3a1e"), 2.2),
     Ground("tiles", ("on a tiled floor", "on a checkered floor"), "tiles", ("#ece6da", "#5f7f8c", "#3f4b52"), 1.5),
     Ground("stone", ("on cobblestones", "on stone"), "cells", ("#a39f98", "#7a766f", "#4c4843"), 2.0),
-    Ground("leaves", ("on autumn leaves", "on fallen leaves"), "cells", ("#d9782a", "#b23c22", "#e9b93a"), 5.0),
+    Ground("leaves", ("on autumn leaves", "on fallen leaves"), "leaves", ("#cf7a30", "#9c4426", "#dcb044"), 6.5),
     Ground("water", ("in water", "in a lake", "in the sea"), "water", ("#3f8fb0", "#1d5d85", "#d8f0f5"), 1.2),
     Ground("road", ("on a road", "on the street", "on asphalt"), "road", ("#5d6066", "#46484d", "#f1ead6"), 3.0),
-    Ground("carpet", ("on a carpet", "on a rug"), "cells", ("#a8413f", "#7b2c3c", "#d9a45a"), 1.2),
+    Ground("carpet", ("on a carpet", "on a rug"), "carpet", ("#9c3d42", "#6e2a3a", "#d3a566"), 1.5),
     Ground("moon dust", ("on the moon", "on moon dust"), "soft", ("#a3a3a8", "#6f7078", "#c7c7cc"), 1.1),
 )
 
@@ -73,7 +73,7 @@ SKIES: tuple[Sky, ...] = (
     Sky("sunset", ("at sunset", "in the evening light"), "#ffb266", "#5b4a8c", "#ffb066", 2.1, 0.7, (14, 26), 0.6, 0, "#7a5570", 0.016),
     Sky("dawn", ("at dawn", "at sunrise", "early in the morning"), "#ffd5c2", "#86a8d8", "#ffd2a8", 1.9, 0.85, (16, 30), 0.35, 0, "#a892b0", 0.022),
     Sky("golden hour", ("at golden hour", "in warm afternoon light"), "#ffe3a6", "#6fa3cf", "#ffd080", 2.4, 0.75, (22, 34), 0.3, 0, "#b39a72", 0.014),
-    Sky("night", ("at night", "under the stars", "in the moonlight"), "#27345e", "#0a1030", "#a9bdf0", 0.75, 0.38, (35, 60), 0.15, 1, "#141b38", 0.015),
+    Sky("night", ("at night", "under the stars", "in the moonlight"), "#33427a", "#0c1438", "#b4c6f5", 1.05, 0.75, (35, 60), 0.15, 1, "#141b38", 0.015),
     Sky("studio", ("in a studio", "in front of a plain backdrop"), "#d9cfc4", "#b5a79c", "#fff6ea", 1.7, 1.15, (45, 65), 0, 0, "#d9cfc4", 0.05),
     Sky("underwater", ("underwater", "under the sea"), "#2f9bb8", "#0d4a80", "#bff2ff", 1.3, 0.95, (60, 80), 0, 0, "#1d7a9c", 0.075),
 )  # fmt: skip

@@ -86,6 +86,16 @@ def _lowest(slots: Slots, rotation: Tensor, center: Tensor, pools: tuple[int, ..
     return center[..., 1] - drop
 
 
+def extents(slots: Slots, rotation: Float[Tensor, "B F P 3 3"]) -> Float[Tensor, "B F P 3"]:
+    """Half sizes of boxes along the world's axes that hold every slot of an untrimmed world (cones: a little large)."""
+    size = slots.size[:, None, :, None]
+    ball = (rotation * size).square().sum(-1).sqrt()
+    cone = rotation[..., 1].abs() * size[..., 1] + torch.maximum(size[..., 0], size[..., 2])
+    box = (rotation * size).abs().sum(-1)
+    kind = torch.cat([torch.full((n,), k, device=size.device) for k, n in enumerate(POOLS)])[:, None]
+    return torch.where(kind == 0, ball, torch.where(kind == 2, box, cone))
+
+
 def _spread(bones: Tensor, slots: Slots) -> Tensor:
     """Values per transform [B, F, T, ...] handed to the slots [B, F, P, ...]."""
     index = slots.bone[:, None]

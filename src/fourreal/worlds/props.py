@@ -98,12 +98,13 @@ def _held() -> tuple[Prop, ...]:
     violin = (ball((0.2, 0.16, 0.04), (0.14, 0.1, 0.05)), ball((0.34, 0.2, 0.06), (0.1, 0.08, 0.045)), limb((0.4, 0.21, 0.07), (0.6, 0.27, 0.12), 0.025, 0.02, color=DARK), tube((-0.25, 0.1, 0.16), (0.42, 0.3, 0.14), 0.014, 0.012, color=SECOND))
     sax = (limb((0, 0.3, 0.0), (0, -0.12, 0.1), 0.035, 0.06, color=EXTRA, gloss=1.0), limb((0, -0.12, 0.1), (0.1, -0.12, 0.24), 0.06, 0.07, color=EXTRA, gloss=1.0), tube((0.1, -0.12, 0.24), (0.13, 0.14, 0.3), 0.07, 0.13, color=EXTRA, gloss=1.0))
     pad = (block((0, 0, 0.06), (0.15, 0.05, 0.075), turn=(-30, 0, 0)), *pair(ball((0.15, -0.02, 0.05), (0.075, 0.06, 0.1))), *pair(ball((0.1, 0.05, 0.07), 0.035, color=ACCENT)))
-    kart = (block((0, 0.2, 0.05), (0.36, 0.13, 0.66), gloss=0.7), block((0, 0.32, 0.52), (0.3, 0.1, 0.24), gloss=0.7), block((0, 0.5, -0.5), (0.32, 0.24, 0.06), color=SECOND),
-            *(tube((s * 0.32, 0.19, z), (s * 0.5, 0.19, z), 0.19, 0.19, color=DARK, alt=LIGHT, pattern="wheel") for s in (-1.0, 1.0) for z in (0.46, -0.42)))  # fmt: skip
-    piano = (block((0, 0.4, 0.2), (0.6, 0.4, 0.16), color=DARK, gloss=0.8), block((0, 0.46, 0.0), (0.56, 0.035, 0.12), color=LIGHT, alt=DARK, pattern="rings"), block((0, 0.84, 0.2), (0.62, 0.03, 0.18), color=DARK, gloss=0.8))
+    kart = (block((0, 0.19, 0.05), (0.46, 0.1, 0.86), gloss=0.7), block((0, 0.36, 0.64), (0.4, 0.12, 0.26), gloss=0.7), block((0, 0.52, -0.66), (0.42, 0.3, 0.07), color=SECOND),
+            *pair(ball((0.42, 0.38, -0.05), (0.08, 0.14, 0.62), gloss=0.7)), ball((0, 0.42, 0.9), (0.1, 0.1, 0.04), color=EXTRA, pattern="glow"),
+            *(tube((s * 0.4, 0.22, z), (s * 0.6, 0.22, z), 0.22, 0.22, color=DARK, alt=LIGHT, pattern="wheel") for s in (-1.0, 1.0) for z in (0.58, -0.56)))  # fmt: skip
+    piano = (block((0, 0.2, 0.2), (0.5, 0.2, 0.14), color=DARK, gloss=0.8), block((0, 0.3, 0.03), (0.48, 0.03, 0.1), color=LIGHT, alt=DARK, pattern="rings"), block((0, 0.43, 0.2), (0.52, 0.025, 0.16), color=DARK, gloss=0.8), *pair(tube((0.42, 0, -0.02), (0.42, 0.3, -0.02), 0.03, 0.03, color=DARK)))
     ball_ = (ball((0, 0.22, 0), 0.22, alt=LIGHT, pattern="mosaic", gloss=0.5),)
     drum = (tube((0, 0.02, 0), (0, 0.36, 0), 0.26, 0.26), tube((0, 0.36, 0), (0, 0.39, 0), 0.27, 0.27, color=LIGHT), tube((0, 0.0, 0), (0, 0.03, 0), 0.27, 0.27, color=EXTRA))
-    screen = (block((0, 0.55, 0.2), (0.46, 0.3, 0.03), color=DARK), block((0, 0.55, 0.165), (0.42, 0.26, 0.012), color=EXTRA, pattern="glow"), block((0, 0.12, 0.2), (0.06, 0.14, 0.04), color=DARK))
+    screen = (block((0, 0.34, 0.2), (0.38, 0.23, 0.03), turn=(0, 28, 0), color=DARK), block((-0.015, 0.34, 0.17), (0.34, 0.19, 0.012), turn=(0, 28, 0), color=EXTRA, pattern="glow"), block((0, 0.06, 0.2), (0.16, 0.06, 0.1), color=DARK))
     p = ("#e88a2a", "#4f9a3a", "#26211f", "#fbf1dd", "#e85f7a", "#d9a35a")
     return (
         Prop("ice cream", ("ice cream", "ice cream cone"), "hand", p, cream),
@@ -117,7 +118,7 @@ def _held() -> tuple[Prop, ...]:
         Prop("violin", ("violin", "fiddle"), "chest", ("#a8521f", "#e9d6b0", "#2a1a12", "#fbf1dd", "#e85f7a", "#d9a35a"), violin),
         Prop("saxophone", ("saxophone", "sax"), "chest", ("#e2b13a", "#c2922a", "#2a1a12", "#fbf1dd", "#e85f7a", "#eebb3c"), sax),
         Prop("game controller", ("video game", "game controller"), "chest", ("#33363d", "#26282e", "#1c1d20", "#fbf1dd", "#e5485a", "#5cd0f0"), pad, back=0.04),
-        Prop("kart", ("go-kart", "little car"), "seat", ("#d83a30", "#26282e", "#1c1d20", "#e6e6e6", "#e5485a", "#5cd0f0"), kart),
+        Prop("kart", ("go-kart", "little car"), "seat", ("#d83a30", "#26282e", "#1c1d20", "#e6e6e6", "#e5485a", "#fff0b0"), kart),
         Prop("piano", ("piano", "black piano"), "front", ("#222226", "#26282e", "#1c1d20", "#f7f4ec", "#e5485a", "#5cd0f0"), piano, back=0.1),
         Prop("ball", ("ball", "football"), "front", ("#e4463c", "#f4c430", "#26211f", "#fbf6e8", "#3f84d8", "#f4c430"), ball_, back=0.12),
         Prop("drum", ("drum", "little drum"), "front", ("#c8392f", "#f4c430", "#26211f", "#f7efdc", "#3f84d8", "#f4c430"), drum, back=0.02),

@@ -18,9 +18,8 @@ from .shade import HORIZON, Rays, albedo, compose, contact, light
 from .surface import surface
 from .trace import FAR, Geometry
 
-# Rays at a time on the CPU: all of a ray's 3x3 matrices stay in the cache and below torch's threshold for starting
-# threads of its own (32768 elements), since the frames already run in threads.
-CHUNK = 3584
+# Rays at a time on the CPU: few enough for the cache, many enough that threads do not queue for the interpreter.
+CHUNK = 24576
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from .assemble import Placement, slots_of
 from .hashing import bits, uniform, uniforms
-from .labels import FIRST_FREE, draw_labels, given
+from .labels import FIRST_FREE, copies_that_fit, draw_labels, given
 from .looks import SKIES, ground_table, sky_table, weather_table
 from .model import THING, Rig, Surroundings, View, Worlds
-from .pose import pose
+from .pose import extents, pose
 from .tables import Tables, tables
 
 _PLACES, _LIGHT, _VIEW, _MOTION, _TONE = (FIRST_FREE + 50 * i for i in range(5))
@@ -30,7 +30,8 @@ def sample_worlds(
         seeds: whole numbers, any length of at least one.
         device: where the tensors are made.
         labels: labels to fix by name, e.g. {"subject": "fox", "action": "jumping"}, one name for all worlds or a
-            list with one for each; the others are drawn to go with them. See `FACTORS` for the values.
+            list with one for each; the others are drawn to go with them. See `FACTORS` for the values. A second
+            subject or scenery fixed by hand may lose its last parts if a world runs out of slots.
 
     Raises:
         LabelError: for an unknown label, or an action that the subject cannot do.
@@ -72,7 +73,7 @@ def _scenery(seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: Tenso
     radius = reach[:, None] * 0.75 + 0.75 + draw[..., 1] * 0.7 + draw.new_tensor([0.0, 0.4, 1.6])
     place = torch.stack((radius * angle.sin(), torch.zeros_like(radius), radius * angle.cos()), -1)
     size = 0.85 + 0.4 * draw[..., 2]
-    return Placement(azimuth[:, None] + (draw[..., 3] - 0.5) * 1.6, place, t.copies[labels["prop"]], size)
+    return Placement(azimuth[:, None] + (draw[..., 3] - 0.5) * 1.6, place, torch.minimum(t.copies[labels["prop"]], copies_that_fit(labels)), size)
 
 
 def _rig(seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: Tensor, scale: Tensor) -> Rig:
@@ -134,7 +135,7 @@ def _view(worlds: Worlds, azimuth: Tensor) -> View:
     seeds = worlds.seeds
     times = torch.linspace(0, 1, 7, device=seeds.device).expand(len(seeds), -1)
     rotation, center = pose(worlds, times)
-    reach = (rotation.abs() * worlds.slots.size[:, None, :, None, :]).sum(-1)
+    reach = extents(worlds.slots, rotation)
     actor = (worlds.slots.owner > 0) & (worlds.slots.owner < THING)
     mask = actor[:, None, :, None]
     low = torch.where(mask, center - reach, torch.full_like(center, 1e3)).amin((1, 2))

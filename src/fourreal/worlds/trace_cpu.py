@@ -5,7 +5,10 @@ The formulas are those of `trace` line for line; tests hold the two to agree. Th
 
 from __future__ import annotations
 
+import inspect
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +21,12 @@ from .trace import FAR, NEAR, Geometry
 TILE = 64  # rays in a run that share a list of primitives
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
+def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile by numba; unwrapped first, because tools that check shapes at run time wrap every function they see."""
+    return njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})(inspect.unwrap(function))
+
+
+@_kernel
 def _cone_entry(oy, dy, od, oo, ra, half, rb, rounded):  # noqa: PLR0913, C901 - the formula's own parameters
     length = 2 * half
     rr = ra - rb
@@ -70,7 +78,7 @@ def _cone_entry(oy, dy, od, oo, ra, half, rb, rounded):  # noqa: PLR0913, C901 -
     return best
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
+@_kernel
 def _entry(kind, rot, size, x, y, z, dx, dy, dz):  # noqa: PLR0913 - a ray's and a primitive's own parameters
     """Entry distance of the ray from (x, y, z), relative to the primitive's centre, along unit (dx, dy, dz)."""
     if kind == 1 or kind == 3:
@@ -101,7 +109,7 @@ def _entry(kind, rot, size, x, y, z, dx, dy, dz):  # noqa: PLR0913 - a ray's and
     return near if near < far and near > NEAR else FAR
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
+@_kernel
 def _first(kinds, rot, center, size, radius, per_frame, origin, direction, t_out, slot_out):  # noqa: PLR0913
     """One run of rays at a time; a primitive is looked at if its bounding ball meets the run's cone of directions."""
     runs = (per_frame + TILE - 1) // TILE
@@ -138,7 +146,7 @@ def _first(kinds, rot, center, size, radius, per_frame, origin, direction, t_out
             t_out[i], slot_out[i] = best, slot
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
+@_kernel
 def _shadow(kinds, rot, center, size, radius, per_frame, light, start, needed, out):  # noqa: PLR0913, C901
     """A primitive is looked at if it meets the cylinder of light that holds the run's starting points."""
     runs = (per_frame + TILE - 1) // TILE
