@@ -176,10 +176,13 @@ def test_tiny_and_huge_gaussians(kind: Kind, factor: float) -> None:
     assert found["alpha"].any()
 
 
-def test_needles_are_finite(kind: Kind) -> None:
+def test_needles(kind: Kind) -> None:
+    """Long and thin: covariances that are singular but for the blur, whose float32 inverse keeps few digits."""
     splats = make_splats(40, 2)
-    needles = splats._replace(scales=splats.scales * torch.tensor([200.0, 1e-4, 1e-4]))
-    found = everything(kind.render, needles, make_views(2, 40, 24), torch.float32, kind.device)
+    thin = splats._replace(scales=splats.scales * torch.tensor([30.0, 1e-3, 1e-3]))
+    check_like_reference(kind, thin, make_views(2, 40, 24), slack=30.0)
+    thinner = splats._replace(scales=splats.scales * torch.tensor([200.0, 1e-4, 1e-4]))
+    found = everything(kind.render, thinner, make_views(2, 40, 24), torch.float32, kind.device)
     assert all(torch.isfinite(value).all() for value in found.values())
 
 

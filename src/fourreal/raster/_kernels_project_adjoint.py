@@ -30,7 +30,7 @@ from ._kernels_project import (
     to_camera,
 )
 
-f4 = np.float32
+f4, f8 = np.float32, np.float64
 
 
 class Upstream(NamedTuple):
@@ -52,11 +52,19 @@ class ParamGrads(NamedTuple):
 
 
 @kernel(inline=True)
-def _covariance_grad(k: Array, v: Array) -> tuple:
-    """Adjoint of the 2x2 inverse, -K V K, for the conic K = (k0, k1, k2) and V = (v0, v1 / 2, v2), symmetric."""
-    a, b, d, va, vd, h = k[0], k[1], k[2], v[0], v[2], f4(0.5) * v[1]
+def _factor_grad(k: Array, v: Array, p: tuple, q: tuple) -> tuple:
+    """dP = 2 dC P with dC = -K V K, the adjoint of the 2x2 inverse, for K = (k0, k1, k2), V = (v0, v1 / 2, v2).
+
+    In float64: along a needle both products cancel.
+    """
+    a, b, d = f8(k[0]), f8(k[1]), f8(k[2])
+    va, h, vd = f8(v[0]), f8(0.5) * v[1], f8(v[2])
     m00, m01, m10, m11 = a * va + b * h, a * h + b * vd, b * va + d * h, b * h + d * vd
-    return -(m00 * a + m01 * b), -(m00 * b + m01 * d), -(m10 * b + m11 * d)
+    c00, c01, c11 = -f8(2) * (m00 * a + m01 * b), -f8(2) * (m00 * b + m01 * d), -f8(2) * (m10 * b + m11 * d)
+    return (
+        (f4(c00 * p[0] + c01 * q[0]), f4(c00 * p[1] + c01 * q[1]), f4(c00 * p[2] + c01 * q[2])),
+        (f4(c01 * p[0] + c11 * q[0]), f4(c01 * p[1] + c11 * q[1]), f4(c01 * p[2] + c11 * q[2])),
+    )
 
 
 @kernel(inline=True)
@@ -138,9 +146,7 @@ def _adjoint_block(
         m = factor[i]
         p = row_times_m(rows[0], rows[1], rows[2], m)
         q = row_times_m(rows[3], rows[4], rows[5], m)
-        c00, c01, c11 = _covariance_grad(up.geom[c, n], up.v_geom[c, n])
-        s = (TWO * (c00 * p[0] + c01 * q[0]), TWO * (c00 * p[1] + c01 * q[1]), TWO * (c00 * p[2] + c01 * q[2]))
-        t = (TWO * (c01 * p[0] + c11 * q[0]), TWO * (c01 * p[1] + c11 * q[1]), TWO * (c01 * p[2] + c11 * q[2]))
+        s, t = _factor_grad(up.geom[c, n], up.v_geom[c, n], p, q)
         _add_shape(acc[i], rows, s, t)
         e, h = _times_m_transposed(m, s), _times_m_transposed(m, t)
         v_j = (_dot(e, view[0]), _dot(e, view[2]), _dot(h, view[1]), _dot(h, view[2]))

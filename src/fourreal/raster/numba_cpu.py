@@ -8,6 +8,7 @@ those of gsplat 1.5.3's CUDA kernels. The result does not depend on the number o
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,11 @@ class _Scene(NamedTuple):
 
 def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().contiguous().numpy()
+
+
+def _zeros(shape: Sequence[int]) -> Tensor:
+    """Zeros from the allocator: `torch.zeros` would wake torch's threads, which then compete with ours for a while."""
+    return torch.from_numpy(np.zeros(tuple(shape), np.float32))
 
 
 def _blocks(count: int) -> int:
@@ -113,14 +119,14 @@ class _Project(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         means, quats, scales, viewmats, opacities, colors, radii, geom = ctx.saved_tensors
         params = kp.Params(*(_array(t) for t in (means, quats, scales, opacities, colors)))
-        grads = [torch.zeros(t.shape) for t in (means, quats, scales)]
+        grads = [_zeros(t.shape) for t in (means, quats, scales)]
         blocks = _blocks(means.shape[1])
         pose = np.zeros((blocks, len(viewmats), 12))
         up = kpa.Upstream(radii.numpy(), geom.numpy(), _array(upstream[0]), _array(upstream[1]))
         v_means, v_quats, v_scales = (g.numpy() for g in grads)
         target = kpa.ParamGrads(v_means, v_quats, v_scales, pose)
         launch(kpa.project_adjoint, params, ctx.cameras, up, target, items=radii.numel(), parts=blocks)
-        v_viewmats = torch.zeros(viewmats.shape)
+        v_viewmats = _zeros(viewmats.shape)
         v_viewmats[:, :3] = torch.from_numpy(pose.sum(0).astype(np.float32)).reshape(-1, 3, 4)
         return (*grads, v_viewmats, None, None, None)
 
@@ -160,8 +166,8 @@ class _Composite(torch.autograd.Function):
         sums = [
             torch.empty(means2d),
             torch.empty(*means2d[:2], 4),
-            torch.zeros(opacities),
-            torch.zeros(colors),
+            _zeros(opacities),
+            _zeros(colors),
         ]
         absolute = torch.empty(means2d if ctx.means2d is not None else (0, 0, 2))
         v_means2d, v_geom, v_opacities, v_colors = (t.numpy() for t in sums)
