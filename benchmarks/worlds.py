@@ -1,7 +1,7 @@
 """Speed of the procedural worlds: clips a second on a GPU, seconds a clip on a CPU, and CPU-GPU parity.
 
-    python benchmarks/worlds.py --device cuda
-    python benchmarks/worlds.py --device cpu
+python benchmarks/worlds.py --device cuda
+python benchmarks/worlds.py --device cpu
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def clock_sampling(device: str, count: int) -> None:
     row(f"sample {count} worlds", f"{count / (time.perf_counter() - start):.0f} /s")
 
 
-def clips_per_second(worlds: Worlds, size: tuple[int, int, int], batch: int, compiled: bool) -> tuple[float, float, float]:
+def clips_per_second(
+    worlds: Worlds, size: tuple[int, int, int], batch: int, compiled: bool
+) -> tuple[float, float, float]:
     """Clips a second, seconds of the first call, GB used at the peak."""
     frames, height, width = size
     shots = reference_cameras(worlds, frames, width, height)
@@ -70,7 +72,10 @@ def gpu_speed(size: tuple[int, int, int], batches: tuple[int, ...], compiled: bo
 def parity(compiled: bool) -> None:
     seeds = list(range(16))
     on_cpu, on_gpu = sample_worlds(seeds), sample_worlds(seeds, "cuda")
-    fields = [(k, getattr(on_cpu.slots, k), getattr(on_gpu.slots, k).cpu()) for k in ("center", "size", "main", "bone", "owner")]
+    fields = [
+        (k, getattr(on_cpu.slots, k), getattr(on_gpu.slots, k).cpu())
+        for k in ("center", "size", "main", "bone", "owner")
+    ]
     row("max |cpu - gpu| of sampled slots", f"{max(float((a - b).abs().max()) for _, a, b in fields):.2e}")
     same = all(bool((on_cpu.labels[k] == on_gpu.labels[k].cpu()).all()) for k in on_cpu.labels)
     row("labels equal on cpu and gpu", str(same))

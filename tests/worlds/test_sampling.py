@@ -23,9 +23,11 @@ def _same(a: Worlds, b: Worlds) -> bool:
 def test_vocabulary_is_large_enough():
     least = {"subject": 24, "action": 16, "color": 12, "ground": 8, "sky": 6, "prop": 9, "weather": 4}
     assert all(len(FACTORS[k]) >= n and len(set(FACTORS[k])) == len(FACTORS[k]) for k, n in least.items())
-    wanted = set("panda bear fox dog cat rabbit horse elephant giraffe zebra tiger cow pig goat penguin duck owl turtle "
-                 "fish dolphin frog mouse dinosaur dragon robot person astronaut car truck boat airplane".split())  # fmt: skip
-    assert wanted <= set(FACTORS["subject"])
+    wanted = (
+        "panda bear fox dog cat rabbit horse elephant giraffe zebra tiger cow pig goat penguin duck owl turtle fish "
+        "dolphin frog mouse dinosaur dragon robot person astronaut car truck boat airplane"
+    )
+    assert set(wanted.split()) <= set(FACTORS["subject"])
 
 
 def test_same_seed_same_world_whatever_the_batch():
@@ -37,7 +39,7 @@ def test_same_seed_same_world_whatever_the_batch():
 
 
 def test_seeds_cover_the_vocabulary_and_stay_consistent():
-    worlds = sample_worlds(range(3000))
+    worlds = sample_worlds(range(1500))
     for factor, names in FACTORS.items():
         seen = set(worlds.labels[factor].tolist())
         least = 0.55 if factor == "second_action" else 0.9  # the second subject holds nothing
@@ -94,12 +96,19 @@ def test_captions_tell_the_labels():
         assert _mentions(low, (subject.name, *subject.words)), text
         if names["color"] != "natural":
             assert names["color"].removesuffix("en") in low, text
-        if not (names["action"] in {"standing", "driving"}):
+        if names["action"] not in {"standing", "driving"}:
             assert _mentions(low, next(a.words for a in ACTIONS if a.name == names["action"])), text
         for factor, things in (("ground", GROUNDS), ("sky", SKIES), ("prop", SCENERY), ("item", HELD), ("hat", WORN)):
             thing = next((t for t in things if t.name == names[factor]), None)
-            if thing is not None and names["action"] not in {"drinking", "throwing", "singing", "playing a videogame", "watching a movie", "driving"}:
-                assert _mentions(low.replace("cactuses", "cactus"), tuple(w.replace("ies", "y") for w in thing.words) + (thing.name,)), (factor, text)
+            if thing is not None and names["action"] not in {
+                "drinking",
+                "throwing",
+                "singing",
+                "playing a videogame",
+                "watching a movie",
+                "driving",
+            }:
+                assert _mentions(low.replace("cactuses", "cactus"), (*thing.words, thing.name)), (factor, text)
         if names["weather"] != "clear":
             assert _mentions(low, WEATHER_WORDS[names["weather"]]), text
         if names["second"] != "none":

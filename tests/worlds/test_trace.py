@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fourreal.worlds import orbit_cameras, reference_cameras, render, render_fast, sample_worlds
-from fourreal.worlds import trace, trace_cpu
+from fourreal.worlds import orbit_cameras, reference_cameras, render, render_fast, sample_worlds, trace, trace_cpu
 from fourreal.worlds.trace import FAR, Geometry
 
 
@@ -59,7 +58,7 @@ def test_intersections_agree_with_a_march(kind, seed):
     marched = np.where(inside.any(1), steps[inside.argmax(1)], FAR)
     exact = t[0, 0].numpy()
     both = (marched < FAR) & (exact < FAR)
-    assert 20 < both.sum()
+    assert both.sum() > 20
     assert (np.abs(marched - exact)[both] < 0.011).all()
     chord = inside.sum(1) * 0.01  # grazing rays may be missed by the march, not others
     assert not ((exact >= FAR) & (chord > 0.03)).any()

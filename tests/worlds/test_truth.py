@@ -8,8 +8,21 @@ import pytest
 import torch
 
 from fourreal.worlds import (
-    FACTORS, actions_of, bend, contact_sheet, core_cameras, orbit_cameras, project, reference_cameras, render, sample_worlds,
-    spoil, thaw, tracks, visible, write_sheet,
+    FACTORS,
+    actions_of,
+    bend,
+    contact_sheet,
+    core_cameras,
+    orbit_cameras,
+    project,
+    reference_cameras,
+    render,
+    sample_worlds,
+    spoil,
+    thaw,
+    tracks,
+    visible,
+    write_sheet,
 )  # fmt: skip
 
 SIZE = (96, 54)
@@ -42,7 +55,9 @@ def test_one_frame_is_the_same_alone_and_in_a_batch():
     worlds = sample_worlds([4, 9])
     shots = reference_cameras(worlds, 3, *SIZE)
     both = render(worlds, shots)
-    alone = render(worlds[1:], replace(shots, viewmats=shots.viewmats[1:, 2:], Ks=shots.Ks[1:, 2:], times=shots.times[1:, 2:]))
+    alone = render(
+        worlds[1:], replace(shots, viewmats=shots.viewmats[1:, 2:], Ks=shots.Ks[1:, 2:], times=shots.times[1:, 2:])
+    )
     assert float((both.rgb[1, 2] - alone.rgb[0, 0]).abs().max()) < 1e-4
     assert torch.equal(both.slots[1, 2], alone.slots[0, 0])
 
@@ -119,7 +134,10 @@ def test_shadows_are_cast():
 
 def test_every_subject_is_well_framed():
     names = FACTORS["subject"]
-    worlds = sample_worlds(range(len(names)), labels={"subject": list(names), "action": [actions_of(n)[0] for n in names], "second": "none", "prop": "none"})
+    worlds = sample_worlds(
+        range(len(names)),
+        labels={"subject": list(names), "action": [actions_of(n)[0] for n in names], "second": "none", "prop": "none"},
+    )
     truth = render(worlds, reference_cameras(worlds, 1, 64, 36), ss=1)
     mask = truth.mask[:, 0, 0] > 0.5
     rows, cols = mask.any(2).sum(1) / 36, mask.any(1).sum(1) / 64
@@ -131,7 +149,16 @@ def test_every_subject_is_well_framed():
 
 
 def test_second_subject_and_hat_are_there():
-    worlds = sample_worlds([8], labels={"subject": "cat", "second": "duck", "second_action": "standing", "action": "standing", "hat": "top hat"})
+    worlds = sample_worlds(
+        [8],
+        labels={
+            "subject": "cat",
+            "second": "duck",
+            "second_action": "standing",
+            "action": "standing",
+            "hat": "top hat",
+        },
+    )
     slots = render(worlds, reference_cameras(worlds, 1, *SIZE)).slots[0, 0]
     owners = worlds.slots.owner[0][slots[slots >= 0]]
     assert int((owners == 1).sum()) > 60

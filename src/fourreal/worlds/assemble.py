@@ -75,7 +75,9 @@ def _groups(labels: dict[str, Tensor], t: Tables, scale: Tensor, placement: Plac
     for i in range(placement.yaw.shape[1]):
         things = t.scenery.select(labels["prop"])
         shape = torch.where((placement.count > i)[:, None], things.shape, -1)
-        things = replace(_scaled(things, placement.scale[:, i]), shape=shape, bone=torch.full_like(things.bone, STATIC_BONE))
+        things = replace(
+            _scaled(things, placement.scale[:, i]), shape=shape, bone=torch.full_like(things.bone, STATIC_BONE)
+        )
         groups.append(_Group(_placed(things, placement.yaw[:, i], placement.place[:, i]), THING))
     return groups
 
@@ -122,8 +124,13 @@ def slots_of(labels: dict[str, Tensor], t: Tables, scale: Tensor, placement: Pla
     owner = torch.cat((owner, torch.full_like(owner[:, :1], NOBODY)), 1)
     below = torch.tensor([0.0, -90.0, 0.0], device=scale.device)  # empty slots lie out of sight of every ray
     return Slots(
-        center=picked(joined("center", below)), size=picked(joined("size", 1e-3)),
-        frame=picked(joined("frame", torch.eye(3, device=scale.device))), main=picked(joined("main", 0.0)) * tone[:, None],
-        alt=picked(joined("alt", 0.0)) * tone[:, None], gloss=picked(joined("gloss", 0.0)), bone=picked(joined("bone", STATIC_BONE)),
-        pattern=picked(joined("pattern", 0)), owner=picked(owner),
-    )  # fmt: skip
+        center=picked(joined("center", below)),
+        size=picked(joined("size", 1e-3)),
+        frame=picked(joined("frame", torch.eye(3, device=scale.device))),
+        main=picked(joined("main", 0.0)) * tone[:, None],
+        alt=picked(joined("alt", 0.0)) * tone[:, None],
+        gloss=picked(joined("gloss", 0.0)),
+        bone=picked(joined("bone", STATIC_BONE)),
+        pattern=picked(joined("pattern", 0)),
+        owner=picked(owner),
+    )

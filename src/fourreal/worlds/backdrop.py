@@ -71,7 +71,9 @@ def ground_color(env: Surroundings, point: Tensor, fine_share: Tensor, noises: t
     weave = mix(weave, three, smooth(0.2, 0.15, first) + smooth(0.05, 0.02, (first - 0.44).abs()) * 0.8)
     weave = weave * (0.82 + 0.36 * fine * fine_share)[..., None]
     road = mix(two, one, 0.35 + 0.5 * (coarse - 0.5) + 0.5 * (fine - 0.5) * fine_share)
-    lane = smooth(0.09, 0.07, (z - 1.35).abs()) * smooth(0.28, 0.25, ((x * 0.4 + unit(rehash(salt))).remainder(1.0) - 0.5).abs())
+    lane = smooth(0.09, 0.07, (z - 1.35).abs()) * smooth(
+        0.28, 0.25, ((x * 0.4 + unit(rehash(salt))).remainder(1.0) - 0.5).abs()
+    )
     road = mix(road, three, lane * (0.6 + 0.4 * fine))
     water = mix(two, one, coarse)
     s = style[..., None]
@@ -109,7 +111,11 @@ def sky_color(env: Surroundings, direction: Tensor, clouds: Tensor) -> Float[Ten
     toward = (direction * world(env.sun)).sum(-1).clamp(min=0)
     strength = world(env.power[:, 0])
     color = color + sun_color * (0.22 * strength * toward**24 + 0.10 * strength * toward**5)[..., None]
-    cover = smooth(0.42, 0.72, clouds + 0.35 * (world(env.clouds) - 0.5)) * world((env.clouds > 0.01).float()) * smooth(0.0, 0.14, y)
+    cover = (
+        smooth(0.42, 0.72, clouds + 0.35 * (world(env.clouds) - 0.5))
+        * world((env.clouds > 0.01).float())
+        * smooth(0.0, 0.14, y)
+    )
     lit = (sun_color * 0.5 + 0.62 * horizon + 0.12) * (1 - 0.85 * world(env.stars))[..., None]
     color = mix(color, lit, cover * 0.85)
     cell = (direction * 70.0).floor().int()
@@ -121,7 +127,12 @@ def sky_color(env: Surroundings, direction: Tensor, clouds: Tensor) -> Float[Ten
     # hills: a sum of waves round the horizon, different in every world
     around = torch.atan2(x, z)
     phase = unit(world(env.salt)) * 6.2832
-    rise = 0.045 + 0.022 * (3 * around + phase).sin() + 0.014 * (7 * around + 2.3 * phase).sin() + 0.006 * (17 * around + 5.1 * phase).sin()
+    rise = (
+        0.045
+        + 0.022 * (3 * around + phase).sin()
+        + 0.014 * (7 * around + 2.3 * phase).sin()
+        + 0.006 * (17 * around + 5.1 * phase).sin()
+    )
     return mix(color, hills, smooth(0.004, -0.004, y - rise * world((env.clouds > 0.01).float())))
 
 

@@ -28,7 +28,9 @@ def look_at(eye: Float[Tensor, "*N 3"], target: Float[Tensor, "*N 3"]) -> Float[
     return out
 
 
-def place_cameras(worlds: Worlds, path: Float[Tensor, "B F 3"], times: Float[Tensor, "B F"], width: int, height: int) -> Shots:
+def place_cameras(
+    worlds: Worlds, path: Float[Tensor, "B F 3"], times: Float[Tensor, "B F"], width: int, height: int
+) -> Shots:
     """Cameras on a path about the default view.
 
     Args:
@@ -65,9 +67,15 @@ def reference_cameras(worlds: Worlds, frames: int = 16, width: int = 256, height
 
 
 def orbit_cameras(
-    worlds: Worlds, frames: int = 16, width: int = 256, height: int = 144, *,
-    degrees: float | Tensor = 60.0, rise: float | Tensor = 0.0, moment: float | Tensor | None = 0.0,
-) -> Shots:  # fmt: skip
+    worlds: Worlds,
+    frames: int = 16,
+    width: int = 256,
+    height: int = 144,
+    *,
+    degrees: float | Tensor = 60.0,
+    rise: float | Tensor = 0.0,
+    moment: float | Tensor | None = 0.0,
+) -> Shots:
     """The freeze-time clip: from the reference view round the scene.
 
     Args:
@@ -92,5 +100,9 @@ def orbit_cameras(
 def core_cameras(shots: Shots, index: int, frames_of_clip: int = 16) -> Cameras:
     """The cameras of one world; `Cameras.times` are in frames of a reference clip of `frames_of_clip` frames."""
     return Cameras(
-        shots.viewmats[index].contiguous(), shots.Ks[index].contiguous(), shots.width, shots.height, shots.times[index] * frames_of_clip
+        shots.viewmats[index].contiguous(),
+        shots.Ks[index].contiguous(),
+        shots.width,
+        shots.height,
+        shots.times[index] * frames_of_clip,
     )

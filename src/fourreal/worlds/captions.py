@@ -14,7 +14,12 @@ from .vocabulary import FACTORS
 
 _SLOT = 500
 _DRAWS = 24
-_COLOR_WORDS = {"gray": ("gray", "grey"), "golden": ("golden", "gold"), "silver": ("silver",), "purple": ("purple", "violet")}
+_COLOR_WORDS = {
+    "gray": ("gray", "grey"),
+    "golden": ("golden", "gold"),
+    "silver": ("silver",),
+    "purple": ("purple", "violet"),
+}
 _OPENINGS = ("", "", "", "", "a 3D rendering of ", "a video of ", "an animation of ")
 
 Labels = dict[str, str]

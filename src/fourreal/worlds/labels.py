@@ -21,7 +21,7 @@ FIRST_FREE = 100
 
 
 def weighted(weights: Tensor, draw: Tensor) -> Tensor:
-    """Index [B] into the rows of `weights` [B, K] (whole numbers, so that sums are exact everywhere) by `draw` in [0, 1)."""
+    """Index [B] into the rows of `weights` [B, K] by `draw` in [0, 1); whole numbers sum exactly on all devices."""
     total = weights.cumsum(-1)
     return (total <= draw[:, None] * total[:, -1:]).sum(-1).clamp(max=weights.shape[1] - 1)
 
@@ -52,9 +52,11 @@ def _uses(device: torch.device) -> dict[str, Tensor]:
 
 
 def room_left(labels: dict[str, Tensor]) -> Tensor:
-    """[B, 4] free slots of each shape beside the subject, its item and its hat, and the second subject if it is drawn."""
+    """[B, 4] free slots of each shape beside subject, item, hat and, if it is drawn, second subject."""
     uses = _uses(labels["subject"].device)
-    room = torch.tensor(POOLS, device=labels["subject"].device) - sum(uses[k][labels[k]] for k in ("subject", "item", "hat"))
+    room = torch.tensor(POOLS, device=labels["subject"].device) - sum(
+        uses[k][labels[k]] for k in ("subject", "item", "hat")
+    )
     if "second" in labels:
         other = uses["subject"][(labels["second"] - 1).clamp(min=0)]
         room = room - other * (labels["second"] > 0)[:, None]
@@ -87,7 +89,10 @@ def _ground_weights(subject: Tensor, action: Tensor, device: torch.device) -> Te
 
 def _sky_weights(subject: Tensor, ground: Tensor, device: torch.device) -> Tensor:
     names = [s.name for s in SKIES]
-    base = torch.tensor([0.0 if n == "underwater" else 3.0 if n == "day" else 2.0 if n == "sunset" else 1.0 for n in names], device=device)
+    base = torch.tensor(
+        [0.0 if n == "underwater" else 3.0 if n == "day" else 2.0 if n == "sunset" else 1.0 for n in names],
+        device=device,
+    )
     sea = torch.tensor([float(n == "underwater") for n in names], device=device)
     fish = (tables(device).plans[subject] == PLANS.index("fish")) & (ground != [g.name for g in GROUNDS].index("water"))
     return torch.where(fish[:, None], sea, base.expand(len(subject), -1))

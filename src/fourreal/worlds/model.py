@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -127,9 +129,11 @@ class Worlds:
         """A copy on `device`."""
         return self._mapped(lambda x: x.to(device))
 
-    def _mapped(self, change) -> Worlds:
-        def each(part):
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Worlds:
+        def each(part: Any) -> Any:
             return type(part)(*(change(getattr(part, f.name)) for f in fields(part)))
 
         labels = {k: change(v) for k, v in self.labels.items()}
-        return Worlds(change(self.seeds), labels, each(self.slots), each(self.rig), each(self.surroundings), each(self.view))
+        return Worlds(
+            change(self.seeds), labels, each(self.slots), each(self.rig), each(self.surroundings), each(self.view)
+        )

@@ -14,15 +14,41 @@ ELLIPSOID, ROUND_CONE, BOX, CAPPED_CONE = range(4)
 
 # Every subject has these bones, whatever it is: arms are also front legs, wings, flippers or front wheels.
 BONES = (
-    "root", "body", "head", "jaw", "armL", "armR", "foreL", "foreR",
-    "legL", "legR", "shinL", "shinR", "tail", "tip",
-)  # fmt: skip
+    "root",
+    "body",
+    "head",
+    "jaw",
+    "armL",
+    "armR",
+    "foreL",
+    "foreR",
+    "legL",
+    "legR",
+    "shinL",
+    "shinR",
+    "tail",
+    "tip",
+)
 PARENTS = (-1, 0, 1, 2, 1, 1, 4, 5, 1, 1, 8, 9, 1, 12)
 
 PATTERNS = (
-    "plain", "belly", "end", "stripes", "spots", "patches", "mosaic", "eye", "muzzle",
-    "wheel", "glow", "rings", "shell", "glass", "split", "inner",
-)  # fmt: skip
+    "plain",
+    "belly",
+    "end",
+    "stripes",
+    "spots",
+    "patches",
+    "mosaic",
+    "eye",
+    "muzzle",
+    "wheel",
+    "glow",
+    "rings",
+    "shell",
+    "glass",
+    "split",
+    "inner",
+)
 
 # Palette slots of a subject.
 MAIN, SECOND, DARK, LIGHT, ACCENT, EXTRA = range(6)

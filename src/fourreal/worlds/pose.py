@@ -30,10 +30,16 @@ def euler(angles: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 3 3"]:
     cx, cy, cz = (angles[..., i].cos() for i in range(3))
     sx, sy, sz = (angles[..., i].sin() for i in range(3))
     rows = (
-        cy * cz + sy * sx * sz, sy * sx * cz - cy * sz, sy * cx,
-        cx * sz, cx * cz, -sx,
-        cy * sx * sz - sy * cz, cy * sx * cz + sy * sz, cy * cx,
-    )  # fmt: skip
+        cy * cz + sy * sx * sz,
+        sy * sx * cz - cy * sz,
+        sy * cx,
+        cx * sz,
+        cx * cz,
+        -sx,
+        cy * sx * sz - sy * cz,
+        cy * sx * cz + sy * sz,
+        cy * cx,
+    )
     return torch.stack(rows, -1).unflatten(-1, (3, 3))
 
 
@@ -43,7 +49,8 @@ def _channels(rig: Rig, times: Tensor) -> Tensor:
     phase = 2 * math.pi * (rig.cycles[..., None] * time + rig.start[..., None])
     one = torch.ones_like(phase)
     basis = torch.stack(
-        (one, phase.sin(), phase.cos(), (2 * phase).sin(), (2 * phase).cos(), phase.sin().abs(), (2 * time - 1) * one), -1
+        (one, phase.sin(), phase.cos(), (2 * phase).sin(), (2 * phase).cos(), phase.sin().abs(), (2 * time - 1) * one),
+        -1,
     )
     return (rig.motion[:, :, None] * basis[..., None, :]).sum(-1)
 
@@ -76,7 +83,10 @@ def _lowest(slots: Slots, rotation: Tensor, center: Tensor, pools: tuple[int, ..
     drop = torch.cat(
         (
             (up[:, :, e] * size[:, :, e]).square().sum(-1).sqrt(),
-            torch.maximum(size[:, :, c, 0] + up[:, :, c, 1] * size[:, :, c, 1], size[:, :, c, 2] - up[:, :, c, 1] * size[:, :, c, 1]),
+            torch.maximum(
+                size[:, :, c, 0] + up[:, :, c, 1] * size[:, :, c, 1],
+                size[:, :, c, 2] - up[:, :, c, 1] * size[:, :, c, 1],
+            ),
             (up[:, :, b] * size[:, :, b]).abs().sum(-1),
             (up[:, :, k, 1] * size[:, :, k, 1]).abs()
             + torch.maximum(size[:, :, k, 0], size[:, :, k, 2]) * (1 - up[:, :, k, 1].square()).clamp(min=0).sqrt(),
@@ -103,7 +113,9 @@ def _spread(bones: Tensor, slots: Slots) -> Tensor:
     return torch.gather(bones, 2, index.expand(-1, bones.shape[1], -1, *bones.shape[3:]))
 
 
-def transforms(worlds: Worlds, times: Float[Tensor, "B F"], pools: tuple[int, ...] = POOLS) -> tuple[Float[Tensor, "B F T 3 3"], Float[Tensor, "B F T 3"]]:
+def transforms(
+    worlds: Worlds, times: Float[Tensor, "B F"], pools: tuple[int, ...] = POOLS
+) -> tuple[Float[Tensor, "B F T 3 3"], Float[Tensor, "B F T 3"]]:
     """Rotation and shift of all transforms: bones of the subject, of the second subject, held item, hat, static.
 
     A point x of a slot's rest pose is at `rotation @ x + shift` at the time.
@@ -125,7 +137,9 @@ def transforms(worlds: Worlds, times: Float[Tensor, "B F"], pools: tuple[int, ..
     hat_t = _apply(hat_r, crown) + shift[:, 0, :, BONES.index("head")]
     still = torch.eye(3, device=times.device).expand(batch, frames, 1, 3, 3)
     all_r = torch.cat((rotation[:, 0], rotation[:, 1], hand_r[:, :, None], hat_r[:, :, None], still), 2)
-    all_t = torch.cat((shift[:, 0], shift[:, 1], hand_t[:, :, None], hat_t[:, :, None], torch.zeros_like(hat_t)[:, :, None]), 2)
+    all_t = torch.cat(
+        (shift[:, 0], shift[:, 1], hand_t[:, :, None], hat_t[:, :, None], torch.zeros_like(hat_t)[:, :, None]), 2
+    )
     return all_r, all_t
 
 
@@ -167,7 +181,9 @@ def _held(worlds: Worlds, rotation: Tensor, shift: Tensor, heading: Tensor, offs
     return flat, place
 
 
-def pose(worlds: Worlds, times: Float[Tensor, "B F"], pools: tuple[int, ...] = POOLS) -> tuple[Float[Tensor, "B F P 3 3"], Float[Tensor, "B F P 3"]]:
+def pose(
+    worlds: Worlds, times: Float[Tensor, "B F"], pools: tuple[int, ...] = POOLS
+) -> tuple[Float[Tensor, "B F P 3 3"], Float[Tensor, "B F P 3"]]:
     """World rotation and centre of every slot's primitive at `times` (fraction of the clip, 0..1).
 
     `pools`: number of slots of each shape that `worlds` holds, if they were trimmed to those in use.

@@ -69,7 +69,7 @@ class Layout:
 
 
 def layout(worlds: Worlds) -> Layout:
-    """The slots that any world of the batch uses, and whether it rains or snows in any: the rest need not be computed."""
+    """The slots that any world of the batch uses, and whether it rains or snows in any; the rest is left out."""
     slots, env = worlds.slots, worlds.surroundings
     weather = bool(((env.rain > 0) | (env.snow > 0)).any())
     used = (slots.owner > 0).any(0).cpu()
@@ -86,8 +86,12 @@ def directions(shots: Shots, ss: int) -> Float[Tensor, "B F N 3"]:
     """Unit directions of the rays through every pixel, row by row, ss x ss samples next to each other."""
     device = shots.viewmats.device
     offset = (torch.arange(ss, device=device, dtype=torch.float32) + 0.5) / ss
-    rows = (torch.arange(shots.height, device=device)[:, None, None, None] + offset[None, None, :, None]).expand(-1, shots.width, -1, ss)
-    cols = (torch.arange(shots.width, device=device)[None, :, None, None] + offset[None, None, None, :]).expand(shots.height, -1, ss, -1)
+    rows = (torch.arange(shots.height, device=device)[:, None, None, None] + offset[None, None, :, None]).expand(
+        -1, shots.width, -1, ss
+    )
+    cols = (torch.arange(shots.width, device=device)[None, :, None, None] + offset[None, None, None, :]).expand(
+        shots.height, -1, ss, -1
+    )
     rows, cols = rows.reshape(-1), cols.reshape(-1)
     K, R = shots.Ks[:, :, None], shots.viewmats[:, :, None, :3, :3]
     x, y = (cols - K[..., 0, 2]) / K[..., 0, 0], (rows - K[..., 1, 2]) / K[..., 1, 1]
@@ -101,8 +105,22 @@ def origins(shots: Shots) -> Float[Tensor, "B F 3"]:
 
 
 def _slim(slots: Slots, keep: Tensor) -> Slots:
-    return Slots(*(x[:, keep] for x in (slots.center, slots.size, slots.frame, slots.main, slots.alt, slots.gloss, slots.bone,
-                                        slots.pattern, slots.owner)))  # fmt: skip
+    return Slots(
+        *(
+            x[:, keep]
+            for x in (
+                slots.center,
+                slots.size,
+                slots.frame,
+                slots.main,
+                slots.alt,
+                slots.gloss,
+                slots.bone,
+                slots.pattern,
+                slots.owner,
+            )
+        )
+    )
 
 
 def _ground(origin: Tensor, direction: Tensor, nearest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -137,7 +155,9 @@ def _picture(worlds: Worlds, geo: Geometry, rays: Rays, cpu: bool, weather: bool
     gloss = torch.where(on_ground, 0.85 * water, hit.gloss)
     color = light(worlds, rays, point, normal, base, gloss, sees, 1 - dark.to(base.dtype))
     own = base * glow[..., None] * 2.6
-    color = compose(worlds, rays, distance, color * (1 - 0.7 * glow.clamp(max=1)[..., None]) + own, to_sky, clouds, weather)
+    color = compose(
+        worlds, rays, distance, color * (1 - 0.7 * glow.clamp(max=1)[..., None]) + own, to_sky, clouds, weather
+    )
     mask = (hit.owner > 0) & (hit.owner < THING) & ~on_ground & ~to_sky
     return color, mask.to(color.dtype)
 
@@ -252,7 +272,10 @@ def render(worlds: Worlds, shots: Shots, *, ss: int = 2, geometry: bool = True) 
     else:
         pieces = [work(i) for i in range(len(jobs))]
     frames = len(pieces) // len(worlds)
-    rows = [[torch.cat(part, 1) for part in zip(*pieces[i * frames : (i + 1) * frames], strict=True)] for i in range(len(worlds))]
+    rows = [
+        [torch.cat(part, 1) for part in zip(*pieces[i * frames : (i + 1) * frames], strict=True)]
+        for i in range(len(worlds))
+    ]
     rgb, depth, mask, slots = (torch.cat(part) for part in zip(*rows, strict=True))
     names = torch.cat((lay.keep, lay.keep.new_tensor([-2, -1])))
     return Truth(rgb, depth, mask, names[slots])
@@ -263,14 +286,24 @@ def _piece(shots: Shots, world: int, first: int, last: int) -> Shots:
     return Shots(shots.viewmats[cut], shots.Ks[cut], shots.times[cut], shots.width, shots.height)
 
 
-def _render_piece(worlds: Worlds, lay: Layout, shots: Shots, ss: int, centres: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _render_piece(
+    worlds: Worlds, lay: Layout, shots: Shots, ss: int, centres: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     cpu = worlds.device.type == "cpu"
     geo = _geometry(worlds, shots.times, lay)
     origin, direction = origins(shots), directions(shots, ss)
     step = CHUNK if cpu else 1 << 18
-    parts = [_picture(worlds, geo, Rays(origin, direction[:, :, i : i + step], shots.times), cpu, lay.weather) for i in range(0, direction.shape[2], step)]
+    parts = [
+        _picture(worlds, geo, Rays(origin, direction[:, :, i : i + step], shots.times), cpu, lay.weather)
+        for i in range(0, direction.shape[2], step)
+    ]
     rgb, mask = _averaged(torch.cat([p[0] for p in parts], 2), torch.cat([p[1] for p in parts], 2), shots, ss)
     if not centres:
-        return rgb, mask.new_zeros(*mask.shape[:-1], 0), mask, mask.new_zeros((*mask.shape[:2], shots.height, 0), dtype=torch.int64)
+        return (
+            rgb,
+            mask.new_zeros(*mask.shape[:-1], 0),
+            mask,
+            mask.new_zeros((*mask.shape[:2], shots.height, 0), dtype=torch.int64),
+        )
     depth, slots = _centres(worlds, geo, shots, cpu)
     return rgb, depth, mask, slots

@@ -20,7 +20,10 @@ _PLACES, _LIGHT, _VIEW, _MOTION, _TONE = (FIRST_FREE + 50 * i for i in range(5))
 
 
 def sample_worlds(
-    seeds: Sequence[int] | Tensor, device: torch.device | str = "cpu", *, labels: Mapping[str, str | Sequence[str]] | None = None
+    seeds: Sequence[int] | Tensor,
+    device: torch.device | str = "cpu",
+    *,
+    labels: Mapping[str, str | Sequence[str]] | None = None,
 ) -> Worlds:
     """One world for every seed.
 
@@ -73,7 +76,12 @@ def _scenery(seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: Tenso
     radius = reach[:, None] * 0.75 + 0.75 + draw[..., 1] * 0.7 + draw.new_tensor([0.0, 0.4, 1.6])
     place = torch.stack((radius * angle.sin(), torch.zeros_like(radius), radius * angle.cos()), -1)
     size = 0.85 + 0.4 * draw[..., 2]
-    return Placement(azimuth[:, None] + (draw[..., 3] - 0.5) * 1.6, place, torch.minimum(t.copies[labels["prop"]], copies_that_fit(labels)), size)
+    return Placement(
+        azimuth[:, None] + (draw[..., 3] - 0.5) * 1.6,
+        place,
+        torch.minimum(t.copies[labels["prop"]], copies_that_fit(labels)),
+        size,
+    )
 
 
 def _rig(seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: Tensor, scale: Tensor) -> Rig:
@@ -90,15 +98,24 @@ def _rig(seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: Tensor, s
     beside = torch.stack((side.sin(), 0 * side, side.cos()), -1) * apart
     place = torch.stack((torch.where(alone, 0 * beside, -beside / 2), beside / 2), 1)
     return Rig(
-        pivots=t.pivots[who] * scale[..., None, None], motion=t.motion[does, t.plans[who]],
-        cycles=t.cycles[does] * (0.85 + 0.3 * draw[:, 4:6]), start=draw[:, 6:8], yaw=azimuth[:, None] + turn,
-        height=bounds[..., 0], place=place, hand=t.hands[labels["subject"]] * scale[:, :1],
-        crown=t.crowns[labels["subject"]] * scale[:, :1], anchor=t.item_anchor[labels["item"]],
-        reach=t.item_reach[labels["item"]], front=bounds[:, 0, 2],
-    )  # fmt: skip
+        pivots=t.pivots[who] * scale[..., None, None],
+        motion=t.motion[does, t.plans[who]],
+        cycles=t.cycles[does] * (0.85 + 0.3 * draw[:, 4:6]),
+        start=draw[:, 6:8],
+        yaw=azimuth[:, None] + turn,
+        height=bounds[..., 0],
+        place=place,
+        hand=t.hands[labels["subject"]] * scale[:, :1],
+        crown=t.crowns[labels["subject"]] * scale[:, :1],
+        anchor=t.item_anchor[labels["item"]],
+        reach=t.item_reach[labels["item"]],
+        front=bounds[:, 0, 2],
+    )
 
 
-def _surroundings(seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: Tensor, placement: Placement) -> Surroundings:
+def _surroundings(
+    seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: Tensor, placement: Placement
+) -> Surroundings:
     device = seeds.device
     colors, numbers = ground_table(device)
     sky_colors, sky_numbers = sky_table(device)
@@ -116,12 +133,21 @@ def _surroundings(seeds: Tensor, labels: dict[str, Tensor], t: Tables, azimuth: 
     lift = torch.stack((0 * draw[:, 0], 0.45 + 1.15 * (labels["prop"] == _lamp_id()), 0 * draw[:, 0]), -1)
     tone = 0.93 + 0.14 * draw[:, None, 3:6]
     return Surroundings(
-        ground=colors[labels["ground"]] * tone, style=numbers[labels["ground"], 0].long(),
-        grain=numbers[labels["ground"], 1] * (0.85 + 0.3 * draw[:, 6]), sky=sky_colors[labels["sky"]], sun=sun, power=power,
-        clouds=sky[:, 4], stars=sky[:, 5], haze=sky[:, 6] + fog, rain=rain, snow=snow,
-        lamp=placement.place[:, 0] + lift * placement.scale[:, :1], glow=strength[:, None] * warm,
+        ground=colors[labels["ground"]] * tone,
+        style=numbers[labels["ground"], 0].long(),
+        grain=numbers[labels["ground"], 1] * (0.85 + 0.3 * draw[:, 6]),
+        sky=sky_colors[labels["sky"]],
+        sun=sun,
+        power=power,
+        clouds=sky[:, 4],
+        stars=sky[:, 5],
+        haze=sky[:, 6] + fog,
+        rain=rain,
+        snow=snow,
+        lamp=placement.place[:, 0] + lift * placement.scale[:, :1],
+        glow=strength[:, None] * warm,
         salt=(bits(seeds, _LIGHT + 20) & 0x7FFFFF).to(torch.int32),
-    )  # fmt: skip
+    )
 
 
 def _lamp_id() -> int:
@@ -131,7 +157,7 @@ def _lamp_id() -> int:
 
 
 def _view(worlds: Worlds, azimuth: Tensor) -> View:
-    """The default camera: far enough that the subjects, over the whole clip, fill one half to two thirds of the height."""
+    """The default camera: the subjects, over the whole clip, fill one half to two thirds of the height."""
     seeds = worlds.seeds
     times = torch.linspace(0, 1, 7, device=seeds.device).expand(len(seeds), -1)
     rotation, center = pose(worlds, times)

@@ -39,7 +39,9 @@ def contact(worlds: Worlds, centers: Tensor, point: Tensor, up: Tensor) -> Tenso
     return out * (0.72 + 0.28 * smooth(-0.05, 0.5, point[..., 1] + 0.35 * up))
 
 
-def albedo(worlds: Worlds, rays: Rays, distance: Tensor, hit: Hit, on_ground: Tensor, to_sky: Tensor) -> tuple[Tensor, ...]:
+def albedo(
+    worlds: Worlds, rays: Rays, distance: Tensor, hit: Hit, on_ground: Tensor, to_sky: Tensor
+) -> tuple[Tensor, ...]:
     """Colour and own light of what is hit, normal of the ground, and the noise for clouds.
 
     One evaluation of the noises serves primitives, ground and sky alike, each at its own place.
@@ -60,7 +62,9 @@ def albedo(worlds: Worlds, rays: Rays, distance: Tensor, hit: Hit, on_ground: Te
     return color, glow, ripple(env, noises, point, time), coarse
 
 
-def light(worlds: Worlds, rays: Rays, point: Tensor, normal: Tensor, base: Tensor, gloss: Tensor, sees: Tensor, lit: Tensor) -> Tensor:
+def light(
+    worlds: Worlds, rays: Rays, point: Tensor, normal: Tensor, base: Tensor, gloss: Tensor, sees: Tensor, lit: Tensor
+) -> Tensor:
     """Radiance towards the camera: Lambert from sun, sky, ground and lamp; a highlight and a sky reflection by `gloss`.
 
     sees: share of the sky that is seen (`contact`); lit: 1 in the sun, 0 in shadow.
@@ -76,7 +80,11 @@ def light(worlds: Worlds, rays: Rays, point: Tensor, normal: Tensor, base: Tenso
     lamp = world(env.lamp) - point
     flicker = 1 + 0.1 * (rays.time * 43.0).sin() * (rays.time * 71.0).cos()
     far = lamp.square().sum(-1)
-    fall = ((normal * lamp).sum(-1) / far.clamp(min=1e-4).sqrt() * 0.75 + 0.25).clamp(min=0) / (0.25 + far) * flicker[..., None]
+    fall = (
+        ((normal * lamp).sum(-1) / far.clamp(min=1e-4).sqrt() * 0.75 + 0.25).clamp(min=0)
+        / (0.25 + far)
+        * flicker[..., None]
+    )
     out = base * (direct + fill + bounce + world(env.glow) * fall[..., None])
     half = world(env.sun) - rays.direction
     half = half / half.square().sum(-1, keepdim=True).clamp(min=1e-9).sqrt()
@@ -90,17 +98,19 @@ def light(worlds: Worlds, rays: Rays, point: Tensor, normal: Tensor, base: Tenso
     return out + sun * (spec * power * 0.6)[..., None] + shine * reflect[..., None] * tint * ambient[..., None]
 
 
-def compose(worlds: Worlds, rays: Rays, distance: Tensor, surface_color: Tensor, to_sky: Tensor, clouds: Tensor, weather: bool) -> Tensor:
+def compose(
+    worlds: Worlds, rays: Rays, distance: Tensor, surface_color: Tensor, to_sky: Tensor, clouds: Tensor, weather: bool
+) -> Tensor:
     """Haze, sky, the lamp's halo and (if there is any) weather, then the tone curve: sRGB in [0, 1]."""
     env = worlds.surroundings
     sky = sky_color(env, rays.direction, clouds)
-    haze = 1 - torch.exp(-(world(env.haze) * distance.clamp(max=200.0)) ** 1.5)
+    haze = 1 - torch.exp(-((world(env.haze) * distance.clamp(max=200.0)) ** 1.5))
     level = rays.direction * torch.tensor([1.0, 0.0, 1.0], device=distance.device)
     level = level / level.square().sum(-1, keepdim=True).clamp(min=1e-6).sqrt()
     glow = (level * world(env.sun)).sum(-1).clamp(min=0) ** 5 * 0.1 * world(env.power[:, 0])
     far = world(env.sky[:, 0]) + world(env.sky[:, 2]) * glow[..., None]
     color = mix(surface_color, far, haze)
-    veil = 1 - torch.exp(-(world(env.haze) * 9.0) ** 1.5)  # fog hides the sky too
+    veil = 1 - torch.exp(-((world(env.haze) * 9.0) ** 1.5))  # fog hides the sky too
     color = torch.where(to_sky[..., None], mix(sky, far, veil * smooth(0.55, 0.0, rays.direction[..., 1])), color)
     lamp = world(env.lamp) - rays.origin[:, :, None]
     along = (lamp * rays.direction).sum(-1)

@@ -28,7 +28,9 @@ def _some(shots: Shots, frames: list[int]) -> Shots:
     return Shots(shots.viewmats[:, frames], shots.Ks[:, frames], shots.times[:, frames], shots.width, shots.height)
 
 
-def contact_sheet(worlds: Worlds, *, width: int = 256, height: int = 144, moments: int = 4, angles: int = 3, ss: int = 2) -> Image.Image:
+def contact_sheet(
+    worlds: Worlds, *, width: int = 256, height: int = 144, moments: int = 4, angles: int = 3, ss: int = 2
+) -> Image.Image:
     """One row for every world: its caption, `moments` of the dynamic clip, then `angles` of the frozen scene.
 
     Args:
@@ -40,7 +42,9 @@ def contact_sheet(worlds: Worlds, *, width: int = 256, height: int = 144, moment
     """
     clip = render(worlds, reference_cameras(worlds, moments, width, height), ss=ss, geometry=False).rgb
     walk = orbit_cameras(worlds, angles + 1, width, height)
-    frozen = render(worlds, _some(walk, list(range(1, angles + 1))), ss=ss, geometry=False).rgb if angles else clip[:, :0]
+    frozen = (
+        render(worlds, _some(walk, list(range(1, angles + 1))), ss=ss, geometry=False).rgb if angles else clip[:, :0]
+    )
     gap = 6 if angles else 0
     page = Image.new("RGB", ((moments + angles) * width + gap, len(worlds) * (height + _LINE)), _PAPER)
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(11)

@@ -33,7 +33,9 @@ class Spoiled:
     offset: Float[Tensor, "B F 3"]
 
 
-def spoil(rgb: Float[Tensor, "B F 3 H W"], seeds: Int64[Tensor, " B"], *, warp: float = 0.0, drift: float = 0.0) -> Spoiled:
+def spoil(
+    rgb: Float[Tensor, "B F 3 H W"], seeds: Int64[Tensor, " B"], *, warp: float = 0.0, drift: float = 0.0
+) -> Spoiled:
     """Bend every frame by its own smooth non-rigid warp and let colours drift over the clip.
 
     Strength 0 returns the input bit for bit. The same seeds spoil in the same way, in proportion to the strength.
@@ -49,7 +51,9 @@ def spoil(rgb: Float[Tensor, "B F 3 H W"], seeds: Int64[Tensor, " B"], *, warp: 
     """
     for name, value in (("warp", warp), ("drift", drift)):
         if not 0 <= value <= 1:
-            raise LabelError(f"{name} must lie in 0..1, got {value!r}; the nearest valid strength is {min(max(value, 0.0), 1.0)}")
+            raise LabelError(
+                f"{name} must lie in 0..1, got {value!r}; the nearest valid strength is {min(max(value, 0.0), 1.0)}"
+            )
     batch, frames, _, height, width = rgb.shape
     flow = warp * _waves(seeds, frames, height, width) if warp > 0 else rgb.new_zeros(batch, frames, 2, height, width)
     out = bend(rgb, flow) if warp > 0 else rgb
@@ -62,7 +66,9 @@ def spoil(rgb: Float[Tensor, "B F 3 H W"], seeds: Int64[Tensor, " B"], *, warp: 
 def thaw(shots: Shots, strength: float) -> Shots:
     """A frozen clip in which the subject moves after all: time runs over `strength` (0..1) of the clip."""
     if not 0 <= strength <= 1:
-        raise LabelError(f"strength must lie in 0..1, got {strength!r}; the nearest valid one is {min(max(strength, 0.0), 1.0)}")
+        raise LabelError(
+            f"strength must lie in 0..1, got {strength!r}; the nearest valid one is {min(max(strength, 0.0), 1.0)}"
+        )
     frames = shots.times.shape[1]
     run = torch.arange(frames, device=shots.times.device) / frames
     return replace(shots, times=shots.times + strength * run) if strength > 0 else shots
@@ -71,7 +77,9 @@ def thaw(shots: Shots, strength: float) -> Shots:
 def bend(rgb: Float[Tensor, "B F 3 H W"], flow: Float[Tensor, "B F 2 H W"]) -> Float[Tensor, "B F 3 H W"]:
     """Frames looked up at p + flow(p), bilinear, edges repeated."""
     height, width = rgb.shape[-2:]
-    y, x = torch.meshgrid(torch.arange(height, device=rgb.device) + 0.5, torch.arange(width, device=rgb.device) + 0.5, indexing="ij")
+    y, x = torch.meshgrid(
+        torch.arange(height, device=rgb.device) + 0.5, torch.arange(width, device=rgb.device) + 0.5, indexing="ij"
+    )
     place = torch.stack((x, y), -1) + flow.flatten(0, 1).permute(0, 2, 3, 1)
     grid = place / place.new_tensor([width, height]) * 2 - 1
     out = torch.nn.functional.grid_sample(rgb.flatten(0, 1), grid, padding_mode="border", align_corners=False)

@@ -90,17 +90,31 @@ def surface(slots: Slots, geo: Geometry, point: Float[Tensor, "B F N 3"], slot: 
     placed = slots.frame.reshape(-1, 3, 3)[static]
     rest = _rotate(placed, local) + slots.center.reshape(-1, 3)[static]
     return Hit(
-        local, rest, local / size, _rotate(rot, own), _rotate(placed, own), placed[..., 1, 1].abs(), size,
-        slots.main.reshape(-1, 3)[static], slots.alt.reshape(-1, 3)[static], kind, slots.pattern.reshape(-1)[static],
-        slots.owner.reshape(-1)[static], slots.gloss.reshape(-1)[static],
-    )  # fmt: skip
+        local,
+        rest,
+        local / size,
+        _rotate(rot, own),
+        _rotate(placed, own),
+        placed[..., 1, 1].abs(),
+        size,
+        slots.main.reshape(-1, 3)[static],
+        slots.alt.reshape(-1, 3)[static],
+        kind,
+        slots.pattern.reshape(-1)[static],
+        slots.owner.reshape(-1)[static],
+        slots.gloss.reshape(-1)[static],
+    )
 
 
 def texture_place(hit: Hit) -> Tensor:
     """[B, F, N, 3] where to read the noise for a primitive: rest pose, at the pattern's scale."""
     p = hit.pattern[..., None]
     one = torch.ones_like(hit.rest[..., :1])
-    scale = torch.where(p == _ID["mosaic"], 5.2 * one, torch.where(p == _ID["spots"], 6.5 * one, torch.where(p == _ID["shell"], 6.0 * one, 5.0 * one)))
+    scale = torch.where(
+        p == _ID["mosaic"],
+        5.2 * one,
+        torch.where(p == _ID["spots"], 6.5 * one, torch.where(p == _ID["shell"], 6.0 * one, 5.0 * one)),
+    )
     return hit.rest * torch.where(p == _ID["patches"], 2.4 * one, scale)
 
 
@@ -138,8 +152,16 @@ def _made_marks(hit: Hit) -> list[tuple[str, Tensor]]:
     hub = smooth(0.6, 0.56, radius) * smooth(0.12, 0.16, radius + 0.1 * (5 * around).cos())
     panel = smooth(0.66, 0.62, torch.maximum(u[..., 0].abs(), u[..., 1].abs()))
     pillars = smooth(0.86, 0.82, u[..., 1].abs()) * smooth(0.47, 0.44, ((u[..., 2] * 1.5).remainder(1.0) - 0.5).abs())
-    wedge = torch.where(hit.kind == 3, smooth(-0.05, 0.05, (6 * around).sin()), smooth(0.62, 0.66, torch.maximum(u[..., 0].abs(), -u[..., 1])))
-    return [("wheel", torch.where(hit.kind == 3, hub, panel)), ("glass", torch.where(hit.kind == 2, pillars, 1.0)), ("split", wedge)]
+    wedge = torch.where(
+        hit.kind == 3,
+        smooth(-0.05, 0.05, (6 * around).sin()),
+        smooth(0.62, 0.66, torch.maximum(u[..., 0].abs(), -u[..., 1])),
+    )
+    return [
+        ("wheel", torch.where(hit.kind == 3, hub, panel)),
+        ("glass", torch.where(hit.kind == 2, pillars, 1.0)),
+        ("split", wedge),
+    ]
 
 
 def paint(hit: Hit, noise: Tensor, first: Tensor, second: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:

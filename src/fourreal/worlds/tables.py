@@ -69,7 +69,9 @@ class Tables:
     lights: Tensor  # [1 + scenery]
 
 
-def _part_table(lists: Sequence[Sequence[Part]], palettes: Sequence[tuple[str, ...]], device: torch.device) -> PartTable:
+def _part_table(
+    lists: Sequence[Sequence[Part]], palettes: Sequence[tuple[str, ...]], device: torch.device
+) -> PartTable:
     count, width = len(lists), max(len(p) for p in lists)
     ints = {k: torch.zeros(count, width, dtype=torch.int64) for k in ("shape", "bone", "pattern", "tint")}
     ints["shape"].fill_(-1)
@@ -78,11 +80,20 @@ def _part_table(lists: Sequence[Sequence[Part]], palettes: Sequence[tuple[str, .
     nums = {k: torch.zeros(count, width) for k in ("gloss", "caster")}
     for i, (parts, palette) in enumerate(zip(lists, palettes, strict=True)):
         for j, p in enumerate(parts):
-            row = {"shape": p.shape, "bone": BONES.index(p.bone), "pattern": PATTERNS.index(p.pattern),
-                   "tint": (p.color == MAIN) + 2 * (p.alt == MAIN)}  # fmt: skip
+            row = {
+                "shape": p.shape,
+                "bone": BONES.index(p.bone),
+                "pattern": PATTERNS.index(p.pattern),
+                "tint": (p.color == MAIN) + 2 * (p.alt == MAIN),
+            }
             for k, v in row.items():
                 ints[k][i, j] = v
-            for k, v in {"center": p.center, "size": p.size, "main": linear(palette[p.color]), "alt": linear(palette[p.alt])}.items():
+            for k, v in {
+                "center": p.center,
+                "size": p.size,
+                "main": linear(palette[p.color]),
+                "alt": linear(palette[p.alt]),
+            }.items():
                 vecs[k][i, j] = torch.tensor(v)
             frame[i, j] = torch.tensor(p.frame)
             nums["gloss"][i, j], nums["caster"][i, j] = p.gloss, float(p.caster)
@@ -134,13 +145,24 @@ def tables(device: torch.device) -> Tables:
 
     return Tables(
         subjects=_part_table([s.parts for s in SUBJECTS], [s.palette for s in SUBJECTS], device),
-        scenery=_props(SCENERY, device), held=_props(HELD, device), worn=_props(WORN, device),
-        pivots=made([_pivots(s) for s in SUBJECTS]), hands=made([s.hand for s in SUBJECTS]),
-        crowns=made([s.crown for s in SUBJECTS]), bounds=made([_bounds(s) for s in SUBJECTS]),
-        sizes=made([s.size for s in SUBJECTS]), plans=whole([PLANS.index(s.plan) for s in SUBJECTS]),
-        motion=motion_table().to(device), cycles=made([a.cycles for a in ACTIONS]), can_do=made(_action_weights()),
+        scenery=_props(SCENERY, device),
+        held=_props(HELD, device),
+        worn=_props(WORN, device),
+        pivots=made([_pivots(s) for s in SUBJECTS]),
+        hands=made([s.hand for s in SUBJECTS]),
+        crowns=made([s.crown for s in SUBJECTS]),
+        bounds=made([_bounds(s) for s in SUBJECTS]),
+        sizes=made([s.size for s in SUBJECTS]),
+        plans=whole([PLANS.index(s.plan) for s in SUBJECTS]),
+        motion=motion_table().to(device),
+        cycles=made([a.cycles for a in ACTIONS]),
+        can_do=made(_action_weights()),
         item_weights=made(_item_weights()),
-        needs_item=torch.tensor([[uses_item(s, a) for a in range(len(ACTIONS))] for s in range(len(SUBJECTS))], device=device),
-        item_anchor=whole([0, *(ANCHORS.index(p.anchor) for p in HELD)]), item_reach=made([0.0, *(p.back for p in HELD)]),
-        copies=whole([0, *(p.many for p in SCENERY)]), lights=made([0.0, *(p.light for p in SCENERY)]),
-    )  # fmt: skip
+        needs_item=torch.tensor(
+            [[uses_item(s, a) for a in range(len(ACTIONS))] for s in range(len(SUBJECTS))], device=device
+        ),
+        item_anchor=whole([0, *(ANCHORS.index(p.anchor) for p in HELD)]),
+        item_reach=made([0.0, *(p.back for p in HELD)]),
+        copies=whole([0, *(p.many for p in SCENERY)]),
+        lights=made([0.0, *(p.light for p in SCENERY)]),
+    )

@@ -119,7 +119,9 @@ def _split(pools: tuple[int, ...], counts: tuple[int, ...]) -> list[slice]:
     return [slice(s, s + n) for s, n in zip(starts, counts, strict=True)]
 
 
-def _distances(geo: Geometry, o: tuple[Tensor, ...], d: tuple[Tensor, ...], counts: tuple[int, ...]) -> list[tuple[int, Tensor]]:
+def _distances(
+    geo: Geometry, o: tuple[Tensor, ...], d: tuple[Tensor, ...], counts: tuple[int, ...]
+) -> list[tuple[int, Tensor]]:
     """Entry distance [B, F, N, n] of every ray to the first `counts` slots of each shape, with the first slot's index.
 
     `o` and `d` are components shaped [B, F, N, 1] or, where all rays share them, [B, F, 1, 1].
@@ -134,7 +136,10 @@ def _distances(geo: Geometry, o: tuple[Tensor, ...], d: tuple[Tensor, ...], coun
         if kind in (0, 2):
             lo, ld = _rows(rot, start), _rows(rot, d)
             if kind == 0:
-                lo, ld = tuple(x / s for x, s in zip(lo, size, strict=True)), tuple(x / s for x, s in zip(ld, size, strict=True))
+                lo, ld = (
+                    tuple(x / s for x, s in zip(lo, size, strict=True)),
+                    tuple(x / s for x, s in zip(ld, size, strict=True)),
+                )
                 t = ellipsoids(lo, ld)
             else:
                 t = boxes(lo, ld, size)

@@ -1,6 +1,7 @@
 """The same ray casting as `trace`, compiled for the CPU: runs of rays, a list of primitives for each, early outs.
 
-The formulas are those of `trace` line for line; tests hold the two to agree. The loops are serial and free of the GIL: `render` runs frames in threads.
+The formulas are those of `trace` line for line; tests hold the two to agree. The loops
+are serial and free of the GIL: `render` runs frames in threads.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from .trace import FAR, NEAR, Geometry
 
+Array = np.ndarray
 TILE = 64  # rays in a run that share a list of primitives
 
 
@@ -27,7 +29,9 @@ def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_kernel
-def _cone_entry(oy, dy, od, oo, ra, half, rb, rounded):  # noqa: PLR0913, C901 - the formula's own parameters
+def _cone_entry(  # noqa: C901 - the two cones share their set-up
+    oy: float, dy: float, od: float, oo: float, ra: float, half: float, rb: float, rounded: bool
+) -> float:
     length = 2 * half
     rr = ra - rb
     best = FAR
@@ -79,9 +83,11 @@ def _cone_entry(oy, dy, od, oo, ra, half, rb, rounded):  # noqa: PLR0913, C901 -
 
 
 @_kernel
-def _entry(kind, rot, size, x, y, z, dx, dy, dz):  # noqa: PLR0913 - a ray's and a primitive's own parameters
+def _entry(  # noqa: PLR0913, PLR0917 - a ray's and a primitive's own parameters
+    kind: int, rot: Array, size: Array, x: float, y: float, z: float, dx: float, dy: float, dz: float
+) -> Any:
     """Entry distance of the ray from (x, y, z), relative to the primitive's centre, along unit (dx, dy, dz)."""
-    if kind == 1 or kind == 3:
+    if kind in (1, 3):
         ax, ay, az = rot[0, 1], rot[1, 1], rot[2, 1]
         half = size[1]
         x, y, z = x + ax * half, y + ay * half, z + az * half
@@ -110,7 +116,18 @@ def _entry(kind, rot, size, x, y, z, dx, dy, dz):  # noqa: PLR0913 - a ray's and
 
 
 @_kernel
-def _first(kinds, rot, center, size, radius, per_frame, origin, direction, t_out, slot_out):  # noqa: PLR0913
+def _first(  # noqa: PLR0913, PLR0917
+    kinds: Array,
+    rot: Array,
+    center: Array,
+    size: Array,
+    radius: Array,
+    per_frame: int,
+    origin: Array,
+    direction: Array,
+    t_out: Array,
+    slot_out: Array,
+) -> None:
     """One run of rays at a time; a primitive is looked at if its bounding ball meets the run's cone of directions."""
     runs = (per_frame + TILE - 1) // TILE
     for run in range(runs * rot.shape[0]):
@@ -132,22 +149,44 @@ def _first(kinds, rot, center, size, radius, per_frame, origin, direction, t_out
             x, y, z = center[f, p, 0] - origin[f, 0], center[f, p, 1] - origin[f, 1], center[f, p, 2] - origin[f, 2]
             far = math.sqrt(x * x + y * y + z * z)
             r = radius[f, p]
-            if far <= r or math.acos(max(-1.0, min(1.0, (x * mx + y * my + z * mz) / far))) <= angle + math.asin(r / far):
+            if far <= r or math.acos(max(-1.0, min(1.0, (x * mx + y * my + z * mz) / far))) <= angle + math.asin(
+                r / far
+            ):
                 active[count] = p
                 count += 1
         for i in range(lo, hi):
             best, slot = FAR, 0
             for k in range(count):
                 p = active[k]
-                t = _entry(kinds[p], rot[f, p], size[f, p], origin[f, 0] - center[f, p, 0], origin[f, 1] - center[f, p, 1],
-                           origin[f, 2] - center[f, p, 2], direction[i, 0], direction[i, 1], direction[i, 2])  # fmt: skip
+                t = _entry(
+                    kinds[p],
+                    rot[f, p],
+                    size[f, p],
+                    origin[f, 0] - center[f, p, 0],
+                    origin[f, 1] - center[f, p, 1],
+                    origin[f, 2] - center[f, p, 2],
+                    direction[i, 0],
+                    direction[i, 1],
+                    direction[i, 2],
+                )
                 if t < best:
                     best, slot = t, p
             t_out[i], slot_out[i] = best, slot
 
 
 @_kernel
-def _shadow(kinds, rot, center, size, radius, per_frame, light, start, needed, out):  # noqa: PLR0913, C901
+def _shadow(  # noqa: PLR0913, PLR0917, C901
+    kinds: Array,
+    rot: Array,
+    center: Array,
+    size: Array,
+    radius: Array,
+    per_frame: int,
+    light: Array,
+    start: Array,
+    needed: Array,
+    out: Array,
+) -> None:
     """A primitive is looked at if it meets the cylinder of light that holds the run's starting points."""
     runs = (per_frame + TILE - 1) // TILE
     for run in range(runs * rot.shape[0]):
@@ -184,8 +223,17 @@ def _shadow(kinds, rot, center, size, radius, per_frame, light, start, needed, o
                 continue
             for k in range(count):
                 p = active[k]
-                t = _entry(kinds[p], rot[f, p], size[f, p], start[i, 0] - center[f, p, 0], start[i, 1] - center[f, p, 1],
-                           start[i, 2] - center[f, p, 2], lx, ly, lz)  # fmt: skip
+                t = _entry(
+                    kinds[p],
+                    rot[f, p],
+                    size[f, p],
+                    start[i, 0] - center[f, p, 0],
+                    start[i, 1] - center[f, p, 1],
+                    start[i, 2] - center[f, p, 2],
+                    lx,
+                    ly,
+                    lz,
+                )
                 if t < 0.5 * FAR:
                     out[i] = True
                     break
@@ -193,12 +241,16 @@ def _shadow(kinds, rot, center, size, radius, per_frame, light, start, needed, o
 
 def _arrays(geo: Geometry, counts: tuple[int, ...]) -> tuple[np.ndarray, ...]:
     """Kind per slot (-1 for those beyond `counts`), rotation, centre, size and bounding radius per frame, as arrays."""
-    batch, frames, slots = geo.center.shape[:3]
-    kinds = np.concatenate([np.where(np.arange(n) < m, k, -1) for k, (n, m) in enumerate(zip(geo.pools, counts, strict=True))])
+    frames, slots = geo.center.shape[1:3]
+    kinds = np.concatenate(
+        [np.where(np.arange(n) < m, k, -1) for k, (n, m) in enumerate(zip(geo.pools, counts, strict=True))]
+    )
     size = geo.size[:, None].expand(-1, frames, -1, -1).reshape(-1, slots, 3).contiguous().numpy()
     tall = size[..., 1] + np.maximum(size[..., 0], size[..., 2])
     flat = np.hypot(size[..., 1], np.maximum(size[..., 0], size[..., 2]))
-    radius = np.where(kinds == 0, size.max(-1), np.where(kinds == 1, tall, np.where(kinds == 2, np.linalg.norm(size, axis=-1), flat)))
+    radius = np.where(
+        kinds == 0, size.max(-1), np.where(kinds == 1, tall, np.where(kinds == 2, np.linalg.norm(size, axis=-1), flat))
+    )
     rot = geo.rot.reshape(-1, slots, 3, 3).contiguous().numpy()
     center = geo.center.reshape(-1, slots, 3).contiguous().numpy()
     return kinds.astype(np.int32), rot, center, size, radius.astype(np.float32)

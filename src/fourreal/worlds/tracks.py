@@ -82,14 +82,25 @@ def _on_surface(kind: Tensor, size: Tensor, draw: Tensor) -> Tensor:
     # round cone: the ball at `middle` touches the hull in a circle; at the ends, the rest of that ball counts as well
     middle = (2.4 * draw[..., 2] - 1.2).clamp(-1, 1)
     radius = sx + (sz - sx) * (middle + 1) / 2
-    tilt = torch.where(middle >= 1, slope + (1 - slope) * draw[..., 1], torch.where(middle <= -1, slope - (1 + slope) * draw[..., 1], slope))
+    tilt = torch.where(
+        middle >= 1,
+        slope + (1 - slope) * draw[..., 1],
+        torch.where(middle <= -1, slope - (1 + slope) * draw[..., 1], slope),
+    )
     flat = (1 - tilt * tilt).clamp(min=0).sqrt()
     cone = torch.stack((radius * flat * angle.cos(), middle * sy + radius * tilt, radius * flat * angle.sin()), -1)
     face = (draw[..., 2] * 6).long().clamp(max=5)
     a, b = 2 * draw[..., 0] - 1, 2 * draw[..., 1] - 1
     side = torch.where(face % 2 == 0, 1.0, -1.0)
     axis = face // 2
-    unit = torch.stack((torch.where(axis == 0, side, a), torch.where(axis == 1, side, torch.where(axis == 0, a, b)), torch.where(axis == 2, side, b)), -1)
+    unit = torch.stack(
+        (
+            torch.where(axis == 0, side, a),
+            torch.where(axis == 1, side, torch.where(axis == 0, a, b)),
+            torch.where(axis == 2, side, b),
+        ),
+        -1,
+    )
     # capped cone: wall, or one of the discs
     disc = draw[..., 2] > 0.7
     top = draw[..., 2] > 0.85
@@ -133,7 +144,9 @@ def _inside(worlds: Worlds, rot: Tensor, center: Tensor, point: Tensor, slot: Te
     return (inside & ~own).any(-1) | (point[..., 1] < 0)
 
 
-def project(positions: Float[Tensor, "B F N 3"], shots: Shots) -> tuple[Float[Tensor, "B F N 2"], Float[Tensor, "B F N"]]:
+def project(
+    positions: Float[Tensor, "B F N 3"], shots: Shots
+) -> tuple[Float[Tensor, "B F N 2"], Float[Tensor, "B F N"]]:
     """Pixel coordinates (x right, y down, centres at +0.5) and camera-space depth of points."""
     R, shift = shots.viewmats[..., :3, :3], shots.viewmats[..., :3, 3]
     camera = (R[:, :, None] * positions[..., None, :]).sum(-1) + shift[:, :, None]

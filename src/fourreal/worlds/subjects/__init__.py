@@ -5,9 +5,10 @@ from __future__ import annotations
 from .base import Subject
 from .bipeds import bipeds
 from .birds import birds_and_fish
-from .quadrupeds import quadrupeds
+from .grazers import grazers
+from .predators import predators
 from .vehicles import vehicles
 
-SUBJECTS: tuple[Subject, ...] = (*bipeds(), *quadrupeds(), *birds_and_fish(), *vehicles())
+SUBJECTS: tuple[Subject, ...] = (*bipeds(), *predators(), *grazers(), *birds_and_fish(), *vehicles())
 
 __all__ = ["SUBJECTS", "Subject"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..parts import Part, Vec
+from fourreal.worlds.parts import Part, Vec
 
 
 @dataclass(frozen=True)

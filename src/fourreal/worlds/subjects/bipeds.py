@@ -2,118 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from fourreal.worlds.parts import ACCENT, DARK, EXTRA, LIGHT, MAIN, SECOND, Part, Vec, ball, block, limb, pair, tube
 
-from ..parts import ACCENT, DARK, EXTRA, LIGHT, MAIN, SECOND, Part, Vec, ball, block, limb, pair, tube
+from ._figure import Figure, figure, head_at
 from .base import Subject
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Proportions of an upright body about 1.5 high.
-
-    leg: hip height; hips, chest: radii; waist: distance from hips to chest; head: radii; arm: length;
-    girth: (arm radius, leg radius); the rest are palette slots (torso, arms, legs, hands, feet, muzzle).
-    """
-
-    leg: float = 0.3
-    hips: float = 0.34
-    chest: float = 0.27
-    waist: float = 0.38
-    head: Vec = (0.34, 0.31, 0.3)
-    arm: float = 0.46
-    girth: tuple[float, float] = (0.115, 0.14)
-    torso: int = MAIN
-    belly: str = "belly"
-    arms: int = MAIN
-    legs: int = MAIN
-    hands: int = MAIN
-    feet: int = MAIN
-    muzzle: int | None = LIGHT
-    eye: float = 0.055
-    gap: float = 0.02
-
-
-def head_at(f: Figure) -> Vec:
-    """Centre of the head."""
-    return (0.0, f.leg + f.hips * 0.55 + f.waist + f.chest * 0.75 + f.head[1] * 0.8 + f.gap, 0.03)
-
-
-def _shoulder(f: Figure) -> Vec:
-    return (f.chest * 0.95, f.leg + f.hips * 0.55 + f.waist + f.chest * 0.3, 0.0)
-
-
-def _limbs(f: Figure) -> tuple[Part, ...]:
-    sx, sy, _ = _shoulder(f)
-    ra, rl = f.girth
-    elbow = (sx + 0.13, sy - f.arm * 0.5, 0.02)
-    hand = (sx + 0.17, sy - f.arm, 0.08)
-    hip = (f.hips * 0.52, f.leg + f.hips * 0.1, 0.0)
-    knee = (f.hips * 0.58, f.leg * 0.52, 0.03)
-    sole = (f.hips * 0.6, rl * 0.6, 0.0)
-    return pair(
-        limb((sx, sy, 0), elbow, ra, ra * 0.88, "armL", color=f.arms),
-        limb(elbow, hand, ra * 0.88, ra * 0.8, "foreL", color=f.arms),
-        limb(hip, knee, rl * 1.1, rl * 0.9, "legL", color=f.legs),
-        limb(knee, sole, rl * 0.9, rl * 0.75, "shinL", color=f.legs),
-        ball((sole[0] + 0.01, rl * 0.55, 0.08), (rl * 0.88, rl * 0.55, rl * 1.35), "shinL", color=f.feet),
-        ball((hand[0], hand[1] - 0.02, hand[2] + 0.01), ra * 0.95, "foreL", color=f.hands),
-    )
-
-
-def _face(f: Figure) -> tuple[Part, ...]:
-    x, y, z = head_at(f)
-    rx, ry, rz = f.head
-    parts = [*pair(ball((rx * 0.4, y + ry * 0.14, z + rz * 0.86), f.eye, "head", (0, 16, 0), color=LIGHT, alt=DARK,
-                        pattern="eye", gloss=0.9, caster=False))]  # fmt: skip
-    if f.muzzle is not None:
-        parts += [ball((x, y - ry * 0.28, z + rz * 0.85), (rx * 0.46, ry * 0.34, rz * 0.42), "head", color=f.muzzle),
-                  ball((x, y - ry * 0.12, z + rz * 1.22), (0.06, 0.042, 0.04), "head", color=DARK, gloss=0.7, caster=False),
-                  ball((x, y - ry * 0.5, z + rz * 1.1), (0.06, 0.02, 0.06), "jaw", color=ACCENT, caster=False)]  # fmt: skip
-    return tuple(parts)
-
-
-def _pivots(f: Figure) -> dict[str, Vec]:
-    x, y, z = head_at(f)
-    sx, sy, _ = _shoulder(f)
-    out: dict[str, Vec] = {
-        "body": (0, f.leg + f.hips * 0.2, 0), "head": (0, y - f.head[1] * 0.75, 0), "jaw": (x, y - 0.1, z + 0.15),
-        "tail": (0, f.leg + f.hips * 0.2, -f.hips * 0.85), "tip": (0, f.leg + f.hips * 0.2, -f.hips * 1.5),
-    }  # fmt: skip
-    for side, sign in (("L", 1.0), ("R", -1.0)):
-        out["arm" + side] = (sign * sx, sy, 0)
-        out["fore" + side] = (sign * (sx + 0.13), sy - f.arm * 0.5, 0.02)
-        out["leg" + side] = (sign * f.hips * 0.52, f.leg + f.hips * 0.1, 0)
-        out["shin" + side] = (sign * f.hips * 0.58, f.leg * 0.52, 0.03)
-    return out
-
-
-def figure(name: str, words: tuple[str, ...], palette: tuple[str, str, str, str, str, str], f: Figure,
-           extras: tuple[Part, ...] = (), size: float = 1.0, face: bool = True) -> Subject:
-    """A subject from proportions and extra parts (ears, tails, helmets), which come before hands and feet."""
-    x, y, z = head_at(f)
-    sx, sy, _ = _shoulder(f)
-    low = (0.0, f.leg + f.hips * 0.55, 0.0)
-    high = (0.0, f.leg + f.hips * 0.55 + f.waist, 0.0)
-    trunk = limb(low, high, f.hips, f.chest, color=f.torso, pattern=f.belly, alt=LIGHT)
-    parts = (trunk, ball((x, y, z), f.head, "head"), *(_face(f) if face else ()), *extras, *_limbs(f))
-    hand = (-(sx + 0.17), sy - f.arm, 0.1)
-    return Subject(name, words, "biped", palette, parts, _pivots(f), hand, (0, y + f.head[1] * 0.93, 0.0), size)
 
 
 def _round_ears(f: Figure, radius: float, color: int, inner: int = ACCENT) -> tuple[Part, ...]:
     x, y, z = head_at(f)
-    return pair(ball((x + f.head[0] * 0.72, y + f.head[1] * 0.78, z - 0.04), (radius, radius, radius * 0.55), "head",
-                     color=color, alt=inner, pattern="inner"))  # fmt: skip
+    return pair(
+        ball(
+            (x + f.head[0] * 0.72, y + f.head[1] * 0.78, z - 0.04),
+            (radius, radius, radius * 0.55),
+            "head",
+            color=color,
+            alt=inner,
+            pattern="inner",
+        )
+    )
 
 
 def _panda() -> Subject:
     f = Figure(arms=SECOND, legs=SECOND, hands=SECOND, feet=SECOND, belly="plain", muzzle=LIGHT)
-    x, y, z = head_at(f)
-    patch = pair(ball((0.145, y + 0.02, z + 0.215), (0.085, 0.105, 0.06), "head", (0, 16, -28), color=SECOND, caster=False))
+    _, y, z = head_at(f)
+    patch = pair(
+        ball((0.145, y + 0.02, z + 0.215), (0.085, 0.105, 0.06), "head", (0, 16, -28), color=SECOND, caster=False)
+    )
     sash = (limb((0.2, 0.9, 0), (-0.2, 0.9, 0), 0.19, 0.19, color=SECOND),)
     palette = ("#f8f6f1", "#1d1c20", "#141316", "#fffdf8", "#d97f86", "#f8f6f1")
-    return figure("panda", ("panda bear", "baby panda"), palette, f, (*patch, *_round_ears(f, 0.125, SECOND, SECOND), *sash))
+    return figure(
+        "panda", ("panda bear", "baby panda"), palette, f, (*patch, *_round_ears(f, 0.125, SECOND, SECOND), *sash)
+    )
 
 
 def _bear() -> Subject:
@@ -124,7 +43,7 @@ def _bear() -> Subject:
 
 def _koala() -> Subject:
     f = Figure(leg=0.24, hips=0.32, chest=0.25, waist=0.3, head=(0.35, 0.3, 0.28), muzzle=None)
-    x, y, z = head_at(f)
+    _, y, z = head_at(f)
     nose = (ball((0, y - 0.05, z + 0.28), (0.075, 0.11, 0.06), "head", color=DARK, gloss=0.6),)
     ears = pair(ball((0.36, y + 0.17, z - 0.03), (0.19, 0.18, 0.08), "head", alt=LIGHT, pattern="inner"))
     palette = ("#9aa0a6", "#7a8088", "#1b1b1e", "#f0eeea", "#c98f95", "#9aa0a6")
@@ -133,134 +52,243 @@ def _koala() -> Subject:
 
 def _rabbit() -> Subject:
     f = Figure(leg=0.22, hips=0.31, chest=0.22, waist=0.32, head=(0.28, 0.26, 0.26), arm=0.38, girth=(0.085, 0.125))
-    x, y, z = head_at(f)
-    ears = pair(limb((0.1, y + 0.18, z - 0.02), (0.17, y + 0.62, z - 0.08), 0.07, 0.085, "head", alt=ACCENT, pattern="inner"))
+    _, y, z = head_at(f)
+    ears = pair(
+        limb((0.1, y + 0.18, z - 0.02), (0.17, y + 0.62, z - 0.08), 0.07, 0.085, "head", alt=ACCENT, pattern="inner")
+    )
     tail = (ball((0, 0.36, -0.33), 0.12, "tail", color=LIGHT),)
     palette = ("#cdb9a3", "#a58d74", "#2a1e1a", "#fffaf2", "#f3a9ae", "#cdb9a3")
     return figure("rabbit", ("bunny", "baby rabbit"), palette, f, ears + tail, 0.6)
 
 
 def _monkey() -> Subject:
-    f = Figure(leg=0.3, hips=0.27, chest=0.23, waist=0.34, head=(0.27, 0.26, 0.25), arm=0.56, girth=(0.08, 0.095),
-               hands=LIGHT, feet=LIGHT)  # fmt: skip
-    x, y, z = head_at(f)
-    more = (ball((0, y - 0.01, z + 0.11), (0.21, 0.2, 0.16), "head", color=LIGHT),
-            *pair(ball((0.28, y + 0.03, z - 0.01), (0.1, 0.1, 0.05), "head", color=LIGHT)),
-            limb((0, 0.38, -0.22), (0, 0.3, -0.55), 0.045, 0.04, "tail"),
-            limb((0, 0.3, -0.55), (0, 0.75, -0.7), 0.04, 0.035, "tip"))  # fmt: skip
+    f = Figure(
+        leg=0.3,
+        hips=0.27,
+        chest=0.23,
+        waist=0.34,
+        head=(0.27, 0.26, 0.25),
+        arm=0.56,
+        girth=(0.08, 0.095),
+        hands=LIGHT,
+        feet=LIGHT,
+    )
+    _, y, z = head_at(f)
+    more = (
+        ball((0, y - 0.01, z + 0.11), (0.21, 0.2, 0.16), "head", color=LIGHT),
+        *pair(ball((0.28, y + 0.03, z - 0.01), (0.1, 0.1, 0.05), "head", color=LIGHT)),
+        limb((0, 0.38, -0.22), (0, 0.3, -0.55), 0.045, 0.04, "tail"),
+        limb((0, 0.3, -0.55), (0, 0.75, -0.7), 0.04, 0.035, "tip"),
+    )
     palette = ("#7a4a28", "#5a351c", "#1d130d", "#eec49a", "#c96f5f", "#7a4a28")
     return figure("monkey", ("baby monkey", "chimp"), palette, f, more, 0.75)
 
 
 def _squirrel() -> Subject:
     f = Figure(leg=0.2, hips=0.29, chest=0.22, waist=0.32, head=(0.26, 0.23, 0.24), arm=0.36, girth=(0.08, 0.115))
-    x, y, z = head_at(f)
-    more = (*pair(limb((0.13, y + 0.15, z - 0.03), (0.17, y + 0.33, z - 0.04), 0.075, 0.02, "head")),
-            limb((0, 0.3, -0.32), (0, 0.85, -0.52), 0.12, 0.23, "tail", color=SECOND),
-            limb((0, 0.85, -0.52), (0, 1.2, -0.72), 0.23, 0.13, "tip", color=SECOND))  # fmt: skip
+    _, y, z = head_at(f)
+    more = (
+        *pair(limb((0.13, y + 0.15, z - 0.03), (0.17, y + 0.33, z - 0.04), 0.075, 0.02, "head")),
+        limb((0, 0.3, -0.32), (0, 0.85, -0.52), 0.12, 0.23, "tail", color=SECOND),
+        limb((0, 0.85, -0.52), (0, 1.2, -0.72), 0.23, 0.13, "tip", color=SECOND),
+    )
     palette = ("#b5652b", "#8f4a1c", "#21150e", "#fbead2", "#d07a68", "#b5652b")
     return figure("squirrel", ("little squirrel", "fluffy squirrel"), palette, f, more, 0.55)
 
 
 def _kangaroo() -> Subject:
     f = Figure(leg=0.4, hips=0.31, chest=0.19, waist=0.5, head=(0.17, 0.19, 0.22), arm=0.38, girth=(0.07, 0.13))
-    x, y, z = head_at(f)
-    more = (limb((0, y - 0.03, z + 0.1), (0, y - 0.09, z + 0.3), 0.12, 0.075, "head"),
-            *pair(limb((0.09, y + 0.13, z - 0.04), (0.16, y + 0.4, z - 0.07), 0.06, 0.03, "head", alt=ACCENT, pattern="inner")),
-            limb((0, 0.45, -0.22), (0, 0.14, -0.66), 0.17, 0.085, "tail"),
-            limb((0, 0.14, -0.66), (0, 0.09, -1.1), 0.085, 0.04, "tip"),
-            limb((0, 0.62, 0.22), (0, 0.5, 0.26), 0.16, 0.15, color=LIGHT))  # fmt: skip
+    _, y, z = head_at(f)
+    more = (
+        limb((0, y - 0.03, z + 0.1), (0, y - 0.09, z + 0.3), 0.12, 0.075, "head"),
+        *pair(
+            limb((0.09, y + 0.13, z - 0.04), (0.16, y + 0.4, z - 0.07), 0.06, 0.03, "head", alt=ACCENT, pattern="inner")
+        ),
+        limb((0, 0.45, -0.22), (0, 0.14, -0.66), 0.17, 0.085, "tail"),
+        limb((0, 0.14, -0.66), (0, 0.09, -1.1), 0.085, 0.04, "tip"),
+        limb((0, 0.62, 0.22), (0, 0.5, 0.26), 0.16, 0.15, color=LIGHT),
+    )
     palette = ("#b9794a", "#8d5630", "#22160f", "#ecd3b0", "#d39a86", "#b9794a")
     return figure("kangaroo", ("young kangaroo", "roo"), palette, f, more, 1.1)
 
 
 def _dinosaur() -> Subject:
-    f = Figure(leg=0.46, hips=0.33, chest=0.25, waist=0.3, head=(0.23, 0.21, 0.24), arm=0.28, girth=(0.065, 0.16),
-               muzzle=None, eye=0.06)  # fmt: skip
-    x, y, z = head_at(f)
-    spikes = tuple(tube((0, h, -d), (0, h + 0.1, -d - 0.12), 0.07, 0.0, "body", color=SECOND)
-                   for h, d in ((1.02, 0.24), (0.8, 0.31)))  # fmt: skip
-    more = (limb((0, y - 0.03, z + 0.12), (0, y - 0.06, z + 0.42), 0.17, 0.125, "head"),
-            limb((0, y - 0.17, z + 0.1), (0, y - 0.19, z + 0.38), 0.1, 0.08, "jaw", color=LIGHT),
-            limb((0, 0.6, -0.2), (0, 0.38, -0.7), 0.24, 0.13, "tail", pattern="belly", alt=LIGHT),
-            limb((0, 0.38, -0.7), (0, 0.36, -1.15), 0.13, 0.03, "tip"), *spikes,
-            *pair(ball((0.08, y - 0.0, z + 0.54), 0.025, "head", color=DARK, caster=False)))  # fmt: skip
+    f = Figure(
+        leg=0.46,
+        hips=0.33,
+        chest=0.25,
+        waist=0.3,
+        head=(0.23, 0.21, 0.24),
+        arm=0.28,
+        girth=(0.065, 0.16),
+        muzzle=None,
+        eye=0.06,
+    )
+    _, y, z = head_at(f)
+    spikes = tuple(
+        tube((0, h, -d), (0, h + 0.1, -d - 0.12), 0.07, 0.0, "body", color=SECOND)
+        for h, d in ((1.02, 0.24), (0.8, 0.31))
+    )
+    more = (
+        limb((0, y - 0.03, z + 0.12), (0, y - 0.06, z + 0.42), 0.17, 0.125, "head"),
+        limb((0, y - 0.17, z + 0.1), (0, y - 0.19, z + 0.38), 0.1, 0.08, "jaw", color=LIGHT),
+        limb((0, 0.6, -0.2), (0, 0.38, -0.7), 0.24, 0.13, "tail", pattern="belly", alt=LIGHT),
+        limb((0, 0.38, -0.7), (0, 0.36, -1.15), 0.13, 0.03, "tip"),
+        *spikes,
+        *pair(ball((0.08, y - 0.0, z + 0.54), 0.025, "head", color=DARK, caster=False)),
+    )
     palette = ("#6aa648", "#2f6b3a", "#171b14", "#e8e2a6", "#d9694a", "#6aa648")
     return figure("dinosaur", ("dino", "baby dinosaur"), palette, f, more, 1.4)
 
 
 def _monster() -> Subject:
-    f = Figure(leg=0.2, hips=0.4, chest=0.36, waist=0.35, head=(0.38, 0.3, 0.34), muzzle=None, eye=0.1, hands=SECOND,
-               feet=SECOND, gap=-0.16, belly="spots", girth=(0.11, 0.13))  # fmt: skip
-    x, y, z = head_at(f)
-    more = (*pair(limb((0.2, y + 0.22, z), (0.32, y + 0.46, z), 0.075, 0.02, "head", color=EXTRA)),
-            ball((0, y - 0.14, z + 0.28), (0.2, 0.085, 0.09), "jaw", color=DARK),
-            *pair(tube((0.08, y - 0.09, z + 0.34), (0.08, y - 0.17, z + 0.36), 0.035, 0.0, "head", color=LIGHT)))  # fmt: skip
+    f = Figure(
+        leg=0.2,
+        hips=0.4,
+        chest=0.36,
+        waist=0.35,
+        head=(0.38, 0.3, 0.34),
+        muzzle=None,
+        eye=0.1,
+        hands=SECOND,
+        feet=SECOND,
+        gap=-0.16,
+        belly="spots",
+        girth=(0.11, 0.13),
+    )
+    _, y, z = head_at(f)
+    more = (
+        *pair(limb((0.2, y + 0.22, z), (0.32, y + 0.46, z), 0.075, 0.02, "head", color=EXTRA)),
+        ball((0, y - 0.14, z + 0.28), (0.2, 0.085, 0.09), "jaw", color=DARK),
+        *pair(tube((0.08, y - 0.09, z + 0.34), (0.08, y - 0.17, z + 0.36), 0.035, 0.0, "head", color=LIGHT)),
+    )
     palette = ("#7d54c9", "#4d2f93", "#241730", "#fbf6e8", "#e0567f", "#f3d25a")
     return figure("monster", ("furry monster", "little monster"), palette, f, more, 1.1)
 
 
 def _alien() -> Subject:
-    f = Figure(leg=0.4, hips=0.2, chest=0.17, waist=0.34, head=(0.33, 0.36, 0.3), muzzle=None, eye=0.01, arm=0.5,
-               girth=(0.06, 0.075), belly="plain")  # fmt: skip
-    x, y, z = head_at(f)
-    more = (*pair(ball((0.15, y - 0.02, z + 0.24), (0.1, 0.14, 0.06), "head", (0, 24, 28), color=DARK, gloss=1.0),
-                  limb((0.12, y + 0.3, z), (0.2, y + 0.54, z), 0.02, 0.02, "head"),
-                  ball((0.21, y + 0.56, z), 0.055, "head", color=EXTRA, pattern="glow")),
-            ball((0, y - 0.21, z + 0.23), (0.06, 0.018, 0.03), "jaw", color=DARK))  # fmt: skip
+    f = Figure(
+        leg=0.4,
+        hips=0.2,
+        chest=0.17,
+        waist=0.34,
+        head=(0.33, 0.36, 0.3),
+        muzzle=None,
+        eye=0.01,
+        arm=0.5,
+        girth=(0.06, 0.075),
+        belly="plain",
+    )
+    _, y, z = head_at(f)
+    more = (
+        *pair(
+            ball((0.15, y - 0.02, z + 0.24), (0.1, 0.14, 0.06), "head", (0, 24, 28), color=DARK, gloss=1.0),
+            limb((0.12, y + 0.3, z), (0.2, y + 0.54, z), 0.02, 0.02, "head"),
+            ball((0.21, y + 0.56, z), 0.055, "head", color=EXTRA, pattern="glow"),
+        ),
+        ball((0, y - 0.21, z + 0.23), (0.06, 0.018, 0.03), "jaw", color=DARK),
+    )
     palette = ("#7fd06a", "#4f9c49", "#12161a", "#e4ffd0", "#d96a9a", "#f8ef7a")
     return figure("alien", ("little alien", "space alien"), palette, f, more, 0.95)
 
 
-def _clothed(name: str, words: tuple[str, ...], palette: tuple[str, str, str, str, str, str], hair: tuple[Part, ...],
-             f: Figure) -> Subject:
+def _clothed(
+    name: str, words: tuple[str, ...], palette: tuple[str, str, str, str, str, str], hair: tuple[Part, ...], f: Figure
+) -> Subject:
     """A person: skin is LIGHT, clothes MAIN (top) and SECOND (trousers), hair EXTRA."""
     x, y, z = head_at(f)
     skull = ball((x, y, z), tuple(r * 1.01 for r in f.head), "head", color=LIGHT)  # type: ignore[arg-type]
-    nose = (ball((0, y - 0.03, z + f.head[2]), 0.035, "head", color=LIGHT, caster=False),
-            ball((0, y - 0.12, z + f.head[2] * 0.9), (0.06, 0.016, 0.03), "jaw", color=ACCENT, caster=False))  # fmt: skip
+    nose = (
+        ball((0, y - 0.03, z + f.head[2]), 0.035, "head", color=LIGHT, caster=False),
+        ball((0, y - 0.12, z + f.head[2] * 0.9), (0.06, 0.016, 0.03), "jaw", color=ACCENT, caster=False),
+    )
     return figure(name, words, palette, f, (skull, *nose, *hair), 1.0)
 
 
 def _person() -> Subject:
-    f = Figure(leg=0.55, hips=0.21, chest=0.2, waist=0.34, head=(0.2, 0.23, 0.21), arm=0.56, girth=(0.075, 0.1),
-               legs=SECOND, hands=LIGHT, feet=DARK, muzzle=None, belly="plain", eye=0.036, gap=0.02)  # fmt: skip
-    x, y, z = head_at(f)
+    f = Figure(
+        leg=0.55,
+        hips=0.21,
+        chest=0.2,
+        waist=0.34,
+        head=(0.2, 0.23, 0.21),
+        arm=0.56,
+        girth=(0.075, 0.1),
+        legs=SECOND,
+        hands=LIGHT,
+        feet=DARK,
+        muzzle=None,
+        belly="plain",
+        eye=0.036,
+        gap=0.02,
+    )
+    _, y, z = head_at(f)
     hair = (ball((0, y + 0.07, z - 0.035), (0.215, 0.2, 0.215), "head", color=EXTRA),)
     palette = ("#d8433b", "#2f4f86", "#20181a", "#efc09a", "#b6514f", "#4a2a18")
     return _clothed("person", ("man", "boy"), palette, hair, f)
 
 
 def _girl() -> Subject:
-    f = Figure(leg=0.48, hips=0.19, chest=0.17, waist=0.3, head=(0.22, 0.24, 0.22), arm=0.48, girth=(0.065, 0.085),
-               legs=LIGHT, hands=LIGHT, feet=DARK, muzzle=None, belly="plain", eye=0.04)  # fmt: skip
-    x, y, z = head_at(f)
-    hair = (ball((0, y + 0.06, z - 0.04), (0.235, 0.22, 0.23), "head", color=EXTRA),
-            limb((0, y + 0.02, z - 0.22), (0, y - 0.32, z - 0.3), 0.09, 0.05, "head", color=EXTRA),
-            tube((0, 0.34, 0), (0, 0.74, 0), 0.36, 0.17, color=MAIN))  # fmt: skip
+    f = Figure(
+        leg=0.48,
+        hips=0.19,
+        chest=0.17,
+        waist=0.3,
+        head=(0.22, 0.24, 0.22),
+        arm=0.48,
+        girth=(0.065, 0.085),
+        legs=LIGHT,
+        hands=LIGHT,
+        feet=DARK,
+        muzzle=None,
+        belly="plain",
+        eye=0.04,
+    )
+    _, y, z = head_at(f)
+    hair = (
+        ball((0, y + 0.06, z - 0.04), (0.235, 0.22, 0.23), "head", color=EXTRA),
+        limb((0, y + 0.02, z - 0.22), (0, y - 0.32, z - 0.3), 0.09, 0.05, "head", color=EXTRA),
+        tube((0, 0.34, 0), (0, 0.74, 0), 0.36, 0.17, color=MAIN),
+    )
     palette = ("#e85f8b", "#c8406f", "#20181a", "#f0c4a2", "#b6514f", "#7c4a22")
     return _clothed("girl", ("young girl", "woman"), palette, hair, f)
 
 
 def _astronaut() -> Subject:
-    f = Figure(leg=0.42, hips=0.27, chest=0.27, waist=0.3, head=(0.29, 0.29, 0.29), arm=0.48, girth=(0.115, 0.13),
-               hands=SECOND, feet=SECOND, muzzle=None, belly="plain")  # fmt: skip
-    x, y, z = head_at(f)
-    more = (ball((0, y + 0.01, z + 0.09), (0.235, 0.2, 0.23), "head", color=EXTRA, gloss=1.0, pattern="glass"),
-            block((0, 0.95, -0.32), (0.24, 0.3, 0.12), color=SECOND),
-            block((0, 0.92, 0.26), (0.13, 0.09, 0.05), color=SECOND, alt=ACCENT, pattern="wheel"))  # fmt: skip
+    f = Figure(
+        leg=0.42,
+        hips=0.27,
+        chest=0.27,
+        waist=0.3,
+        head=(0.29, 0.29, 0.29),
+        arm=0.48,
+        girth=(0.115, 0.13),
+        hands=SECOND,
+        feet=SECOND,
+        muzzle=None,
+        belly="plain",
+    )
+    _, y, z = head_at(f)
+    more = (
+        ball((0, y + 0.01, z + 0.09), (0.235, 0.2, 0.23), "head", color=EXTRA, gloss=1.0, pattern="glass"),
+        block((0, 0.95, -0.32), (0.24, 0.3, 0.12), color=SECOND),
+        block((0, 0.92, 0.26), (0.13, 0.09, 0.05), color=SECOND, alt=ACCENT, pattern="wheel"),
+    )
     palette = ("#f3f4f6", "#a9b1bc", "#1b1d22", "#f3f4f6", "#e2683a", "#e3a13a")
     return figure("astronaut", ("spaceman", "space explorer"), palette, f, more, 1.05, face=False)
 
 
 def _robot() -> Subject:
-    body = (block((0, 0.82, 0), (0.31, 0.29, 0.22), gloss=0.5), block((0, 1.38, 0), (0.27, 0.21, 0.22), "head", gloss=0.5),
-            tube((0, 1.08, 0), (0, 1.2, 0), 0.09, 0.09, "body", color=SECOND),
-            block((0, 0.86, 0.215), (0.19, 0.14, 0.03), color=LIGHT, alt=ACCENT, pattern="wheel"),
-            *pair(ball((0.115, 1.42, 0.21), (0.075, 0.075, 0.045), "head", color=EXTRA, pattern="glow")),
-            block((0, 1.27, 0.22), (0.12, 0.022, 0.015), "jaw", color=DARK, caster=False),
-            tube((0, 1.58, 0), (0, 1.74, 0), 0.022, 0.022, "head", color=SECOND),
-            ball((0, 1.78, 0), 0.055, "head", color=ACCENT, pattern="glow"))  # fmt: skip
+    body = (
+        block((0, 0.82, 0), (0.31, 0.29, 0.22), gloss=0.5),
+        block((0, 1.38, 0), (0.27, 0.21, 0.22), "head", gloss=0.5),
+        tube((0, 1.08, 0), (0, 1.2, 0), 0.09, 0.09, "body", color=SECOND),
+        block((0, 0.86, 0.215), (0.19, 0.14, 0.03), color=LIGHT, alt=ACCENT, pattern="wheel"),
+        *pair(ball((0.115, 1.42, 0.21), (0.075, 0.075, 0.045), "head", color=EXTRA, pattern="glow")),
+        block((0, 1.27, 0.22), (0.12, 0.022, 0.015), "jaw", color=DARK, caster=False),
+        tube((0, 1.58, 0), (0, 1.74, 0), 0.022, 0.022, "head", color=SECOND),
+        ball((0, 1.78, 0), 0.055, "head", color=ACCENT, pattern="glow"),
+    )
     sides = pair(
         ball((0.37, 1.0, 0), 0.1, "armL", color=SECOND, gloss=0.5),
         limb((0.4, 0.98, 0), (0.46, 0.76, 0), 0.065, 0.06, "armL", color=SECOND, gloss=0.5),
@@ -270,18 +298,50 @@ def _robot() -> Subject:
         limb((0.17, 0.3, 0), (0.17, 0.14, 0), 0.095, 0.1, "shinL", gloss=0.5),
         block((0.17, 0.06, 0.05), (0.115, 0.06, 0.18), "shinL", color=SECOND, gloss=0.5),
     )
-    pivots: dict[str, Vec] = {"body": (0, 0.55, 0), "head": (0, 1.15, 0), "jaw": (0, 1.27, 0.2), "tail": (0, 0.6, -0.2),
-                              "tip": (0, 0.6, -0.4)}  # fmt: skip
+    pivots: dict[str, Vec] = {
+        "body": (0, 0.55, 0),
+        "head": (0, 1.15, 0),
+        "jaw": (0, 1.27, 0.2),
+        "tail": (0, 0.6, -0.2),
+        "tip": (0, 0.6, -0.4),
+    }
     for side, s in (("L", 1.0), ("R", -1.0)):
-        pivots |= {"arm" + side: (s * 0.37, 1.0, 0), "fore" + side: (s * 0.46, 0.75, 0),
-                   "leg" + side: (s * 0.16, 0.55, 0), "shin" + side: (s * 0.17, 0.31, 0)}  # fmt: skip
+        pivots |= {
+            "arm" + side: (s * 0.37, 1.0, 0),
+            "fore" + side: (s * 0.46, 0.75, 0),
+            "leg" + side: (s * 0.16, 0.55, 0),
+            "shin" + side: (s * 0.17, 0.31, 0),
+        }
     palette = ("#b9c2cc", "#5c6672", "#1c2026", "#30405a", "#f0563f", "#62e6ff")
-    return Subject("robot", ("humanoid robot", "little robot"), "biped", palette, body + sides, pivots, (-0.47, 0.43, 0.1),
-                   (0, 1.58, 0), 1.0)  # fmt: skip
+    return Subject(
+        "robot",
+        ("humanoid robot", "little robot"),
+        "biped",
+        palette,
+        body + sides,
+        pivots,
+        (-0.47, 0.43, 0.1),
+        (0, 1.58, 0),
+        1.0,
+    )
 
 
 def bipeds() -> tuple[Subject, ...]:
     """All upright subjects."""
-    makers = (_panda, _bear, _koala, _rabbit, _monkey, _squirrel, _kangaroo, _dinosaur, _monster, _alien, _person,
-              _girl, _astronaut, _robot)  # fmt: skip
+    makers = (
+        _panda,
+        _bear,
+        _koala,
+        _rabbit,
+        _monkey,
+        _squirrel,
+        _kangaroo,
+        _dinosaur,
+        _monster,
+        _alien,
+        _person,
+        _girl,
+        _astronaut,
+        _robot,
+    )
     return tuple(make() for make in makers)
