@@ -103,7 +103,7 @@ idle: dict[str, Pose] = {p: {} for p in PLANS} | {
 }
 CALM: tuple[Action, ...] = (
     Action("standing", ("standing", "standing still", "waiting"), 1.0, idle),
-    Action("nodding", ("nodding", "nodding its head"), 1.5, {"biped": nod, "quad": nod, "bird": nod}),
+    Action("nodding", ("nodding", "nodding along"), 1.5, {"biped": nod, "quad": nod, "bird": nod}),
     Action(
         "looking around",
         ("looking around", "glancing from side to side"),
@@ -148,7 +148,7 @@ CALM: tuple[Action, ...] = (
     ),
     Action(
         "clapping",
-        ("clapping", "clapping its hands"),
+        ("clapping", "clapping along"),
         2.0,
         upright(
             mix(

@@ -20,6 +20,7 @@ _COLOR_WORDS = {
     "silver": ("silver",),
     "purple": ("purple", "violet"),
 }
+_CLOTHED = ("person", "girl", "astronaut")
 _OPENINGS = ("", "", "", "", "a 3D rendering of ", "a video of ", "an animation of ")
 
 Labels = dict[str, str]
@@ -57,7 +58,7 @@ def captions(worlds: Worlds, *, variant: int = 0, omit: float = 0.0) -> list[str
 
 
 def _article(words: str) -> str:
-    if words.endswith("s") and not words.endswith("ss"):
+    if words.endswith("balloons"):
         return words
     return ("an " if words[0] in "aeiou" else "a ") + words
 
@@ -69,7 +70,11 @@ def _being(name: str, color: str, draws: _Draws) -> str:
     noun = draws.pick(subject.words)
     noun = name if plain else noun
     shade = draws.pick(_COLOR_WORDS.get(color, (color,)))
-    return _article(noun if color == "natural" else f"{shade} {noun}")
+    if color == "natural":
+        return _article(noun)
+    if name in _CLOTHED:  # the colour is that of the clothes, not of the person
+        return _article(f"{noun} in {shade}")
+    return _article(f"{shade} {noun}")
 
 
 def _doing(action: str, item: str, vehicle: bool, draws: _Draws) -> str:
@@ -91,7 +96,8 @@ def _beside(prop: str, draws: _Draws) -> str:
     noun = draws.pick(thing.words)
     if thing.many == 1:
         return f"{draws.pick(('near', 'next to', 'beside'))} {_article(noun)}"
-    plural = noun + ("es" if noun.endswith(("sh", "ss")) else "s")
+    ending = "es" if noun.endswith(("sh", "ss", "us")) else "s"
+    plural = noun.replace("stack of", "stacks of") if noun.startswith("stack of") else noun + ending
     return f"{draws.pick(('near', 'among', 'in front of'))} {plural}"
 
 

@@ -94,8 +94,11 @@ def _sky_weights(subject: Tensor, ground: Tensor, device: torch.device) -> Tenso
         device=device,
     )
     sea = torch.tensor([float(n == "underwater") for n in names], device=device)
+    indoors = torch.tensor([g.name in {"wood", "tiles", "carpet"} for g in GROUNDS], device=device)[ground]
+    studio = torch.tensor([float(n == "studio") for n in names], device=device)
+    base = base * (1 - studio) + 4.0 * studio * indoors[:, None]
     fish = (tables(device).plans[subject] == PLANS.index("fish")) & (ground != [g.name for g in GROUNDS].index("water"))
-    return torch.where(fish[:, None], sea, base.expand(len(subject), -1))
+    return torch.where(fish[:, None], sea, base)
 
 
 def draw_labels(seeds: Tensor, fixed: dict[str, Tensor]) -> dict[str, Tensor]:

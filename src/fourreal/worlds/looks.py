@@ -133,7 +133,7 @@ SKIES: tuple[Sky, ...] = (
         (16, 30),
         0.35,
         0,
-        "#a892b0",
+        "#c0a6bd",
         0.022,
     ),
     Sky(
@@ -147,7 +147,7 @@ SKIES: tuple[Sky, ...] = (
         (22, 34),
         0.3,
         0,
-        "#b39a72",
+        "#d8bf90",
         0.014,
     ),
     Sky(
@@ -197,7 +197,7 @@ SKIES: tuple[Sky, ...] = (
 # fog density per metre, amount of rain, amount of falling snow
 WEATHERS: dict[str, tuple[float, float, float]] = {
     "clear": (0.0, 0.0, 0.0),
-    "fog": (0.085, 0.0, 0.0),
+    "fog": (0.062, 0.0, 0.0),
     "rain": (0.022, 1.0, 0.0),
     "snowfall": (0.02, 0.0, 1.0),
 }

@@ -120,7 +120,7 @@ def compose(
     if not weather:
         return tone(color)
     drops = particles(env, rays.origin, rays.direction, distance, rays.time[..., None])
-    color = mix(color, 0.35 * far + 0.6 * world(env.power[:, 1:]), drops)
+    color = mix(color, 0.35 * far + 0.7 * world(env.power[:, 1:]), drops)
     return tone(color)
 
 
