@@ -39,7 +39,7 @@ def test_same_seed_same_world_whatever_the_batch():
 
 
 def test_seeds_cover_the_vocabulary_and_stay_consistent():
-    worlds = sample_worlds(range(1500))
+    worlds = sample_worlds(range(1000))
     for factor, names in FACTORS.items():
         seen = set(worlds.labels[factor].tolist())
         least = 0.55 if factor == "second_action" else 0.9  # the second subject holds nothing
@@ -53,7 +53,7 @@ def test_seeds_cover_the_vocabulary_and_stay_consistent():
 
 
 def test_every_part_finds_a_slot():
-    worlds = sample_worlds(range(400))
+    worlds = sample_worlds(range(150))
     counts = {s.name: len(s.parts) for s in SUBJECTS}
     for i, names in enumerate(label_names(worlds)):
         owner = worlds.slots.owner[i]
@@ -89,9 +89,9 @@ def _mentions(text: str, words: tuple[str, ...]) -> bool:
 
 
 def test_captions_tell_the_labels():
-    worlds = sample_worlds(range(500))
+    worlds = sample_worlds(range(300))
     for text, names in zip(captions(worlds), label_names(worlds), strict=True):
-        low = text.lower().replace("grey", "gray").replace("violet", "purple")
+        low = text.lower().replace("grey", "gray").replace("violet", "purple").replace("stacks of", "stack of")
         subject = next(s for s in SUBJECTS if s.name == names["subject"])
         assert _mentions(low, (subject.name, *subject.words)), text
         if names["color"] != "natural":
