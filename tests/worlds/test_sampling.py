@@ -116,6 +116,21 @@ def test_captions_tell_the_labels():
             assert _mentions(low, (other.name, *other.words)), text
 
 
+def test_the_longest_captions_have_words_enough():
+    all_of_it = {
+        "hat": "crown",
+        "second": "duck",
+        "prop": "rock",
+        "weather": "rain",
+        "color": "gray",
+        "second_color": "golden",
+    }
+    for variant in range(4):
+        for text in captions(sample_worlds(range(60), labels=all_of_it), variant=variant):
+            assert "crown" in text
+            assert "gold" in text
+
+
 def test_captions_vary_and_repeat():
     worlds = sample_worlds(range(40))
     assert captions(worlds) == captions(worlds)

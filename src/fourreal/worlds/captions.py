@@ -13,7 +13,7 @@ from .subjects import SUBJECTS
 from .vocabulary import FACTORS
 
 _SLOT = 500
-_DRAWS = 24
+_DRAWS = 32  # the longest sentence takes 27
 _COLOR_WORDS = {
     "gray": ("gray", "grey"),
     "golden": ("golden", "gold"),
