@@ -126,16 +126,15 @@ def _sentence(labels: Labels, draws: _Draws, omit: float) -> str:
     hat = next((p.words for p in WORN if p.name == labels["hat"]), None)
     if hat is not None and draws.share() >= omit:
         who += f" wearing {_article(draws.pick(hat))}"
-    core = f"{who} {'is ' if draws.share() < 0.25 else ''}{does}"
-    details = _details(labels, draws, omit)
     opening = draws.pick(_OPENINGS)
+    core = f"{opening}{who} {'is ' if draws.share() < 0.25 and not opening else ''}{does}"
+    details = _details(labels, draws, omit)
     if labels["second"] != "none":
         core = f"{core} {_company(labels, draws)}"
     front = [details.pop(int(draws.share() * len(details)))] if details and draws.share() < 0.25 else []
     if len(details) > 1 and draws.share() < 0.4:
         details.reverse()
-    text = ", ".join([*front, opening.replace(" is ", " ") + core.replace(" is ", " ") if opening else core])
-    text = " ".join([text, *details])
+    text = " ".join([", ".join([*front, core]), *details])
     return text[0].upper() + text[1:] + ("." if draws.share() < 0.7 else "")
 
 
