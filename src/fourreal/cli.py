@@ -36,6 +36,4 @@ def _is_for_users(error: Exception) -> bool:
     """Our own errors, and those of the file system, say all a user needs; anything else is a bug with its traceback."""
     from fourreal.core.errors import FourRealError
 
-    return isinstance(
-        error, (FourRealError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-    )
+    return isinstance(error, (FourRealError, FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError))

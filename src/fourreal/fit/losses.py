@@ -1,4 +1,4 @@
-"""Losses by name: functions of rendered and true images, each a scalar mean."""
+"""Losses by name, each a scalar mean: of rendered and true images, or of the opacities."""
 
 from __future__ import annotations
 
@@ -25,4 +25,10 @@ def dssim(image: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> F
     return 1 - ssim(image, truth).mean()
 
 
+def haze(opacities: Float[Tensor, " N"]) -> Float[Tensor, ""]:
+    """Mean opacity: a light pull that clears half-transparent floaters (as in 3DGS-MCMC, arXiv 2404.09591)."""
+    return opacities.mean()
+
+
 IMAGE_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "l2": l2, "dssim": dssim}
+SPLAT_LOSSES: Mapping[str, Callable[[Tensor], Tensor]] = {"haze": haze}

@@ -55,7 +55,7 @@ class Phase:
         steps: optimiser steps.
         rates: learning rate by parameter name; parameters that are not named stay frozen. The rate of "means" is
             multiplied by the scene extent, as in 3DGS.
-        losses: weight by name of a function in `fit.losses`.
+        losses: weight by name of a function in `fit.losses` (IMAGE_LOSSES or SPLAT_LOSSES).
         views: images rendered and compared a step.
         shrink: images are compared at 1/shrink of their size (coarse to fine).
         growth: density control, or None to keep the set as it is.

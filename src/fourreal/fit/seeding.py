@@ -12,19 +12,22 @@ from torch import Tensor
 
 from fourreal.core.errors import FieldError
 from fourreal.core.gaussians import Gaussians
+from fourreal.core.geometry import knn
 from fourreal.core.paths import look_target
 
 from .static import Targets
 
 _COARSE, _FINE = 96, 7  # depth candidates of the first sweep and of each refinement
 _NEIGHBOURS = 5  # other views a pixel is compared with; the better half counts, so that occlusion does not
-_NEAR, _FAR = 0.25, 30.0  # swept range, in distances from the cameras to where they look
+_NEAR, _FAR = 0.4, 30.0  # swept range, in distances from the cameras to where they look
+_VOTERS, _VOTES = 12, 2  # of its nearest seeds, how many must be close and from another view
+_FAR_SIZE = 0.9  # seeds at the far end of the sweep need no neighbours
 _FAR_BONUS = 0.005  # a far plane this much worse than the best still wins: textureless sky matches at every depth
 
 
 @torch.no_grad()
 def seed_gaussians(targets: Targets, count: int, generator: torch.Generator) -> Gaussians:
-    """About `count` Gaussians at pixels of `targets`, at their swept depth, as large as their share of the image.
+    """At most `count` Gaussians at pixels of `targets`, at swept depths, as large as their share of it.
 
     Returns float32 Gaussians on the device of `targets`: round, opacity 0.5, coloured like their pixel.
     """
@@ -41,10 +44,26 @@ def seed_gaussians(targets: Targets, count: int, generator: torch.Generator) -> 
         sizes.append(0.6 * spacing * depth)
         colors.append(targets.images[view].flatten(1)[:, picked].T)
     size, color, mean = torch.cat(sizes), torch.cat(colors), torch.cat(means)
+    kept = _agreed(mean, size, per_view) | (size >= _FAR_SIZE * size.max())
+    size, color, mean = size[kept], color[kept], mean[kept]
     quats = torch.zeros(len(mean), 4, device=mean.device)
     quats[:, 0] = 1
     log_scales = size.log()[:, None].expand(-1, 3).contiguous()
     return Gaussians(mean, quats, log_scales, torch.zeros_like(size), color)
+
+
+def _agreed(means: Tensor, sizes: Tensor, per_view: int) -> Tensor:
+    """[N] whether enough seeds of other views lie nearby: a true surface is found from several sides, a mismatch is not.
+
+    `means` [N, 3] are ordered by view, `per_view` each.
+    """
+    count = min(_VOTERS, len(means) - 1)
+    if count < 1:
+        return torch.ones(len(means), dtype=torch.bool, device=means.device)
+    distance, index = (x.to(means.device) for x in knn(means.cpu(), count))
+    view = torch.arange(len(means), device=means.device) // per_view
+    near = (distance < 3 * sizes[:, None]) & (view[index] != view[:, None])
+    return near.sum(1) >= _VOTES
 
 
 def focus_distance(targets: Targets) -> float:

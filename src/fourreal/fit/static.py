@@ -14,7 +14,7 @@ from fourreal.core.gaussians import Gaussians
 from fourreal.raster.base import Rasterizer, Splats, Views
 
 from .loop import Evaluation, Objective
-from .losses import IMAGE_LOSSES
+from .losses import IMAGE_LOSSES, SPLAT_LOSSES
 from .phases import Phase
 from .state import FitState
 
@@ -68,9 +68,11 @@ def static_objective(targets: Targets, render: Rasterizer, background: Tensor | 
         chosen = torch.randperm(len(cameras), generator=state.generator)[: phase.views]
         chosen = chosen.to(level.images.device)
         views = Views(cameras.viewmats[chosen], cameras.Ks[chosen], cameras.width, cameras.height)
-        rendering = render(state.splats(), views, background, absgrad=phase.growth is not None)
+        splats = state.splats()
+        rendering = render(splats, views, background, absgrad=phase.growth is not None)
         image, truth = rendering.color, level.images[chosen]
-        terms = {name: IMAGE_LOSSES[name](image, truth) for name in phase.losses}
+        terms = {name: IMAGE_LOSSES[name](image, truth) for name in phase.losses if name in IMAGE_LOSSES}
+        terms |= {name: SPLAT_LOSSES[name](splats.opacities) for name in phase.losses if name in SPLAT_LOSSES}
         loss = torch.stack([phase.losses[k] * v for k, v in terms.items()]).sum()
         return Evaluation(loss, {k: v.detach() for k, v in terms.items()}, rendering)
 

@@ -36,7 +36,7 @@ class Rendering(NamedTuple):
     """What a rasterizer returns; every tensor but `radii` carries gradients.
 
     After `backward()`, `means2d.grad` (call `means2d.retain_grad()` before) holds the screen-space gradient and,
-    if asked for, `means2d.absgrad` the sum of its absolute per-pixel parts, both [C, N, 2] in pixels^-1, for densification.
+    if asked for, `means2d.absgrad` the sum of its absolute per-pixel parts: both [C, N, 2], to decide on growth.
     """
 
     color: Tensor  # [C, 3, H, W], background composited
@@ -55,4 +55,6 @@ class Rasterizer(Protocol):
 
     def __call__(
         self, splats: Splats, views: Views, background: Tensor | None = None, *, absgrad: bool = False
-    ) -> Rendering: ...  # background: [3] or [C, 3], default black
+    ) -> Rendering:
+        """Draw `splats` from `views` over `background` ([3] or [C, 3], default black)."""
+        ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -39,5 +40,5 @@ def write_comparison(
         sheet.save(temporary)
 
 
-def _bytes(image: Tensor):
+def _bytes(image: Tensor) -> np.ndarray:
     return (image.permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
