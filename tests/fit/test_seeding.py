@@ -34,7 +34,7 @@ def textured_wall(count: int = 7, width: int = 96, height: int = 64) -> Targets:
 def test_seeds_lie_on_the_wall() -> None:
     targets = textured_wall()
     seeds = seed_gaussians(targets, 1400, torch.Generator().manual_seed(0))
-    assert len(seeds) == 1400
+    assert 1300 < len(seeds) <= 1400, "a few seeds that no other view confirms are dropped"
     off = seeds.means[:, 2].abs()
     assert float((off < 0.1).float().mean()) > 0.9, "nine in ten within a fortieth of the distance"
 

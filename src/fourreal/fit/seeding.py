@@ -53,7 +53,7 @@ def seed_gaussians(targets: Targets, count: int, generator: torch.Generator) -> 
 
 
 def _agreed(means: Tensor, sizes: Tensor, per_view: int) -> Tensor:
-    """[N] whether enough seeds of other views lie nearby: a true surface is found from several sides, a mismatch is not.
+    """[N] whether enough seeds of other views lie nearby: surfaces are found from several sides, mismatches are not.
 
     `means` [N, 3] are ordered by view, `per_view` each.
     """
