@@ -6,6 +6,7 @@ import sys
 
 import tyro
 
+from fourreal import __version__
 from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
 from fourreal.commands.worlds import worlds
@@ -15,6 +16,9 @@ COMMANDS = {"demo": demo, "worlds": worlds, "doctor": doctor}
 
 def main() -> None:
     """Entry point of the console script: runs a command, prints user errors as one message, sets the exit status."""
+    if sys.argv[1:] == ["--version"]:
+        print(__version__)  # noqa: T201
+        return
     try:
         status = tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
