@@ -1,4 +1,4 @@
-"""Ground and sky."""
+"""Sky, and rain and snow."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .looks import GROUND_STYLES
 from .model import Surroundings
 from .noise import lattice, rehash, smooth, unit
-
-_STYLE = {name: i for i, name in enumerate(GROUND_STYLES)}
 
 
 def world(x: Tensor) -> Tensor:
@@ -23,84 +20,16 @@ def mix(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     return a + (b - a) * share[..., None]
 
 
-def ground_place(env: Surroundings, point: Float[Tensor, "B F N 3"], time: Tensor) -> Float[Tensor, "B F N 3"]:
-    """Where to read the noise for the ground; planks are long, water drifts."""
-    style = world(env.style)
-    x, z = point[..., 0], point[..., 2]
-    grain = world(env.grain)
-    planks, water = style == _STYLE["planks"], style == _STYLE["water"]
-    px = torch.where(planks, x * 1.1, x * grain) + torch.where(water, 0.7 * time, 0 * time)
-    pz = torch.where(planks, z * 9.0, z * grain)
-    return torch.stack((px, torch.where(water, 1.1 * time, 0 * time) + 0 * x, pz), -1)
-
-
-def ground_color(env: Surroundings, point: Tensor, fine_share: Tensor, noises: tuple[Tensor, ...]) -> Tensor:
-    """Linear albedo of the ground, [B, F, N, 3]. `noises`: fractal, its finest octave, and `noise.cells`.
-
-    `fine_share` in 0..1 fades detail that is too far away to be sampled.
-    """
-    coarse, fine, first, second, number = noises
-    style, salt, grain = world(env.style), world(env.salt), world(env.grain)
-    one, two, three = (world(env.ground[:, i]) for i in range(3))
-    x, z = point[..., 0], point[..., 2]
-    soft = mix(two, one, smooth(0.22, 0.72, coarse))
-    soft = mix(soft, three, smooth(0.6, 0.95, fine) * 0.55 * fine_share)
-    # planks run along x, each with its own tone and its own joints
-    row = (z * grain).floor()
-    shift = unit(lattice(row.int(), row.int() * 0 + 5, row.int() * 0, salt))
-    column = (x * 0.45 + 3.0 * shift).floor()
-    tone = unit(lattice(row.int(), column.int(), row.int() * 0 + 9, salt))
-    seam = torch.minimum((z * grain - row) / grain, (x * 0.45 + 3.0 * shift - column) / 0.45)
-    planks = mix(two, one, 0.25 + 0.5 * tone + 0.55 * (coarse - 0.5))
-    planks = mix(planks, three, smooth(0.022, 0.008, seam) * fine_share)
-    ci, cj = (x * grain).floor(), (z * grain).floor()
-    h = lattice(ci.int(), cj.int(), ci.int() * 0 + 2, salt)
-    odd = (ci + cj).remainder(2.0)
-    gap = torch.maximum(((x * grain).remainder(1.0) - 0.5).abs(), ((z * grain).remainder(1.0) - 0.5).abs())
-    tiles = mix(one, two, odd) * (0.8 + 0.28 * unit(h) + 0.3 * (coarse - 0.5))[..., None]
-    tiles = mix(tiles, three, smooth(0.47, 0.485, gap) * fine_share)
-    pick = smooth(0.3, 0.7, number)
-    stones = mix(one, two, pick) * (0.75 + 0.5 * coarse)[..., None]
-    stones = mix(stones, three, smooth(0.13, 0.05, second - first) * (0.35 + 0.5 * fine_share))
-    stones = mix(stones, three, (number > 0.82) * 0.7)
-    # leaves: each cell its own warm tone over a soft litter; carpet: woven medallions, blurred by the pile
-    litter = mix(two, one, smooth(0.2, 0.75, number)) * (0.7 + 0.6 * coarse)[..., None]
-    litter = mix(litter, three, (number > 0.74) * 0.75 * smooth(0.62, 0.4, first))
-    litter = mix(litter, two * 0.45, smooth(0.1, 0.0, second - first) * 0.6 * fine_share)
-    weave = mix(one, two, smooth(0.34, 0.4, first))
-    weave = mix(weave, three, smooth(0.2, 0.15, first) + smooth(0.05, 0.02, (first - 0.44).abs()) * 0.8)
-    weave = weave * (0.82 + 0.36 * fine * fine_share)[..., None]
-    road = mix(two, one, 0.35 + 0.5 * (coarse - 0.5) + 0.5 * (fine - 0.5) * fine_share)
-    lane = smooth(0.09, 0.07, (z - 1.35).abs()) * smooth(
-        0.28, 0.25, ((x * 0.4 + unit(rehash(salt))).remainder(1.0) - 0.5).abs()
-    )
-    road = mix(road, three, lane * (0.6 + 0.4 * fine))
-    water = mix(two, one, coarse)
-    s = style[..., None]
-    out = torch.where(s == _STYLE["planks"], planks, torch.where(s == _STYLE["tiles"], tiles, soft))
-    out = torch.where(s == _STYLE["cells"], stones, torch.where(s == _STYLE["road"], road, out))
-    out = torch.where(s == _STYLE["leaves"], litter, torch.where(s == _STYLE["carpet"], weave, out))
-    return torch.where(s == _STYLE["water"], water, out)
-
-
-def ripple(env: Surroundings, noises: tuple[Tensor, ...], point: Tensor, time: Tensor) -> Float[Tensor, "B F N 3"]:
-    """Normal of the ground: up, but for water, where waves run, and a little relief elsewhere."""
-    wet = (world(env.style) == _STYLE["water"]).to(point.dtype)
-    x, z = point[..., 0], point[..., 2]
-    t = 6.2832 * time
-    a = 0.05 * (2.9 * x + 1.3 * z + t).cos() + 0.04 * (5.1 * z - 2.2 * x + 2 * t).cos() + 0.2 * (noises[1] - 0.5)
-    b = 0.05 * (2.3 * z - 1.7 * x + t).cos() + 0.04 * (4.3 * x + 3.1 * z - 2 * t).cos() + 0.2 * (noises[0] - 0.5)
-    relief = 0.25 * (1 - wet)
-    nx = wet * a + relief * (noises[1] - 0.5)
-    nz = wet * b + relief * (noises[0] - 0.5)
-    n = torch.stack((nx, torch.ones_like(x), nz), -1)
-    return n / n.square().sum(-1, keepdim=True).sqrt()
-
-
 def sky_place(direction: Float[Tensor, "B F N 3"], time: Tensor) -> Float[Tensor, "B F N 3"]:
     """Where to read the noise for clouds: a plane high above, slowly drifting."""
     up = direction[..., 1].clamp(min=0.02) + 0.12
     return torch.stack((direction[..., 0] / up * 1.1 + 0.12 * time, 0 * up + 3.0, direction[..., 2] / up * 1.1), -1)
+
+
+def sky_footprint(direction: Float[Tensor, "B F N 3"], pixel: Tensor) -> Float[Tensor, "B F N"]:
+    """Size of a pixel of angle `pixel` [B, F] in the units of `sky_place`."""
+    up = direction[..., 1].clamp(min=0.02) + 0.12
+    return 1.1 * pixel[..., None] / (up * up)
 
 
 def sky_color(env: Surroundings, direction: Tensor, clouds: Tensor) -> Float[Tensor, "B F N 3"]:

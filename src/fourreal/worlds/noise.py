@@ -53,10 +53,17 @@ def value(p: Float[Tensor, "*N 3"], salt: Tensor) -> Float[Tensor, "*N"]:
     return out * 2.0**-24
 
 
-def fractal(p: Float[Tensor, "*N 3"], salt: Tensor) -> tuple[Tensor, Tensor]:
-    """Three octaves of value noise: their sum in [0, 1], and the finest alone."""
-    coarse, middle, fine = value(p, salt), value(p * 2.17 + 7.3, salt), value(p * 4.9 + 3.1, salt)
-    return 0.52 * coarse + 0.3 * middle + 0.18 * fine, fine
+def fractal(p: Float[Tensor, "*N 3"], salt: Tensor, foot: Float[Tensor, "*N"]) -> tuple[Tensor, Tensor]:
+    """Three octaves of value noise: their sum in [0, 1], and the finest alone.
+
+    An octave fades to its mean as `foot`, the size of a pixel in units of `p`, grows to its features (A. Norton 1982).
+    """
+    shares = (0.52, 0.3, 0.18)
+    total, octave = torch.zeros_like(p[..., 0]), torch.zeros_like(p[..., 0])
+    for share, rate, shift in zip(shares, (1.0, 2.17, 4.9), (0.0, 7.3, 3.1), strict=True):
+        octave = 0.5 + (value(p * rate + shift, salt) - 0.5) * keep(foot * (rate / 1.5))
+        total = total + share * octave
+    return total, octave
 
 
 def cells(p: Float[Tensor, "*N 3"], salt: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,6 +87,11 @@ def cells(p: Float[Tensor, "*N 3"], salt: Tensor) -> tuple[Tensor, Tensor, Tenso
         number = torch.where(nearer, jz, number)
         first = torch.minimum(first, d)
     return first.sqrt(), second.sqrt(), number
+
+
+def keep(periods: Tensor) -> Tensor:
+    """Contrast left of a pattern when a pixel spans so many of its periods: 1 below a third, 0 from one on."""
+    return smooth(1.0, 0.35, periods)
 
 
 def smooth(low: float, high: float, x: Tensor) -> Tensor:

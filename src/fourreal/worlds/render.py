@@ -104,6 +104,11 @@ def origins(shots: Shots) -> Float[Tensor, "B F 3"]:
     return -(shots.viewmats[..., :3, :3] * shots.viewmats[..., :3, 3:]).sum(-2)
 
 
+def pixel_angle(shots: Shots) -> Float[Tensor, "B F"]:
+    """Angle of a pixel in radians."""
+    return (shots.Ks[..., 0, 0] * shots.Ks[..., 1, 1]).rsqrt()
+
+
 def _slim(slots: Slots, keep: Tensor) -> Slots:
     return Slots(
         *(
@@ -185,7 +190,7 @@ def render_rays(worlds: Worlds, lay: Layout, shots: Shots, ss: int) -> tuple[Ten
     `worlds` must hold the slots of `lay` only (see `trimmed`). This is what `render_fast` gives to `torch.compile`.
     """
     geo = _geometry(worlds, shots.times, lay)
-    rays = Rays(origins(shots), directions(shots, ss), shots.times)
+    rays = Rays(origins(shots), directions(shots, ss), shots.times, pixel_angle(shots))
     return _averaged(*_picture(worlds, geo, rays, False, lay.weather), shots, ss)
 
 
@@ -294,7 +299,9 @@ def _render_piece(
     origin, direction = origins(shots), directions(shots, ss)
     step = CHUNK if cpu else 1 << 18
     parts = [
-        _picture(worlds, geo, Rays(origin, direction[:, :, i : i + step], shots.times), cpu, lay.weather)
+        _picture(
+            worlds, geo, Rays(origin, direction[:, :, i : i + step], shots.times, pixel_angle(shots)), cpu, lay.weather
+        )
         for i in range(0, direction.shape[2], step)
     ]
     rgb, mask = _averaged(torch.cat([p[0] for p in parts], 2), torch.cat([p[1] for p in parts], 2), shots, ss)

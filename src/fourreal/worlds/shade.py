@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .backdrop import ground_color, ground_place, mix, particles, ripple, sky_color, sky_place, world
+from .backdrop import mix, particles, sky_color, sky_footprint, sky_place, world
+from .ground import footprint, ground_color, ground_place, noise_footprint, ripple
 from .model import Worlds
 from .noise import cells, fractal, smooth
 from .surface import Hit, paint, texture_place
@@ -18,11 +19,15 @@ HORIZON = 60.0  # metres beyond which the ground is lost in the sky
 
 @dataclass(frozen=True, eq=False)
 class Rays:
-    """Camera rays: origin [B, F, 3], direction [B, F, N, 3] (unit), time [B, F] in 0..1."""
+    """Camera rays: origin [B, F, 3], direction [B, F, N, 3] (unit), time [B, F] in 0..1, pixel [B, F] angle of a pixel.
+
+    A pixel's angle (radians) filters textures; 0 samples them at points.
+    """
 
     origin: Float[Tensor, "B F 3"]
     direction: Float[Tensor, "B F N 3"]
     time: Float[Tensor, "B F"]
+    pixel: Float[Tensor, "B F"]
 
 
 def contact(worlds: Worlds, centers: Tensor, point: Tensor, up: Tensor) -> Tensor:
@@ -52,14 +57,16 @@ def albedo(
     place = torch.where(on_ground[..., None], ground_place(env, point, time), texture_place(hit))
     place = torch.where(to_sky[..., None], sky_place(rays.direction, time), place)
     salt = world(env.salt) + hit.owner.to(torch.int32) * (~on_ground).to(torch.int32)
-    coarse, fine = fractal(place, salt)
+    foot = footprint(rays.direction, distance.clamp(max=1e3), rays.pixel)
+    size = torch.where(on_ground, noise_footprint(env, foot), torch.zeros_like(distance))
+    size = torch.where(to_sky, sky_footprint(rays.direction, rays.pixel), size)
+    coarse, fine = fractal(place, salt, size)
     first, second, number = cells(place, salt)
     noises = (coarse, fine, first, second, number)
     color, glow = paint(hit, coarse, first, second, number)
-    detail = torch.exp(-distance.clamp(max=1e3) / 14.0)
-    color = torch.where(on_ground[..., None], ground_color(env, point, detail, noises), color)
+    color = torch.where(on_ground[..., None], ground_color(env, point, foot, noises), color)
     glow = torch.where(on_ground, 0 * glow, glow)
-    return color, glow, ripple(env, noises, point, time), coarse
+    return color, glow, ripple(env, noises, point, foot, time), coarse
 
 
 def light(
