@@ -110,9 +110,9 @@ def main() -> None:
         return
     parity(False)
     gpu_speed((16, 36, 64), (64, 16, 4), False, False)
-    gpu_speed((16, 36, 64), (256, 64, 16), True, False)
-    gpu_speed((16, 36, 64), (256, 64, 16), True, True)
-    gpu_speed((16, 144, 256), (16, 4, 1), True, False)
+    gpu_speed((16, 36, 64), (64, 16), True, False)
+    gpu_speed((16, 36, 64), (64, 16), True, True)
+    gpu_speed((16, 144, 256), (4, 1), True, False)
     parity(True)
 
 

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from fourreal.worlds import orbit_cameras, reference_cameras, render, render_fast, sample_worlds, trace, trace_cpu
+from fourreal.worlds.picture import look, shadow_rays
+from fourreal.worlds.render import geometry_of, rays_of, trimmed
 from fourreal.worlds.trace import FAR, Geometry
 
 
@@ -99,7 +101,8 @@ def test_pictures_of_both_paths_agree():
 ONE_GRAPH = """
 import torch
 from fourreal.worlds import reference_cameras, sample_worlds
-from fourreal.worlds.render import render_rays, trimmed
+from fourreal.worlds.bulk import render_rays
+from fourreal.worlds.render import trimmed
 worlds, lay = trimmed(sample_worlds([3, 7]))
 shots = reference_cameras(worlds, 1, 16, 9)
 graph = torch.compile(render_rays, backend="eager", fullgraph=True, dynamic=False)
@@ -112,6 +115,31 @@ def test_bulk_renderer_is_one_graph():
     """In a process of its own: the shape checks of the tests are not meant to be compiled."""
     done = subprocess.run([sys.executable, "-c", ONE_GRAPH], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.gpu
+def test_kernels_equal_torch():
+    trace_gpu = pytest.importorskip("fourreal.worlds.trace_gpu", exc_type=ImportError)
+    worlds = sample_worlds([3, 7, 19, 24], "cuda")
+    shots = reference_cameras(worlds, 2, 64, 35)
+    trim, lay = trimmed(worlds)
+    geo, rays = geometry_of(trim, shots.times, lay), rays_of(shots, 1)
+    table = trace_gpu.packed(geo)
+    a, slot = trace.first_hit(geo, rays.origin, rays.direction)
+    b, other = trace_gpu.first_hit(table, geo, rays.origin, rays.direction)
+    hit = (a < FAR) & (b < FAR)
+    assert int(((a < FAR) != (b < FAR)).sum()) <= 2
+    off = (a - b).abs()[hit] / a[hit]
+    assert float(off.max()) < 1e-3
+    assert float((off > 1e-4).float().mean()) < 1e-3
+    apart = (slot != other)[hit]
+    assert float(apart.float().mean()) < 0.01
+    assert float(off[apart].max() if apart.any() else 0) < 1e-4  # ties of mirrored or nested parts
+    start, needed = shadow_rays(trim, look(trim, geo, rays, a, slot))
+    dark = trace.occluded(geo, start, trim.surroundings.sun) & needed
+    also = trace_gpu.occluded(table, geo, start, trim.surroundings.sun, needed)
+    assert int(dark.sum()) > 20
+    assert int((dark != also).sum()) <= 4
 
 
 @pytest.mark.gpu

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .bulk import render_fast
 from .cameras import clip_times, core_cameras, look_at, orbit_cameras, place_cameras, reference_cameras
 from .captions import captions, label_names
 from .errors import LabelError
 from .model import Worlds
-from .render import Shots, Truth, render, render_fast
+from .render import Shots, Truth, render
 from .sample import sample_worlds
 from .sheet import contact_sheet, write_sheet
 from .spoil import Spoiled, bend, spoil, thaw

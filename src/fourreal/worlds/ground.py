@@ -18,6 +18,7 @@ from .model import Surroundings
 from .noise import keep, lattice, rehash, smooth, unit
 
 _STYLE = {name: i for i, name in enumerate(GROUND_STYLES)}
+WATER = _STYLE["water"]
 DETAIL = 0.75  # contrast of joints, blades and grains
 
 
@@ -46,7 +47,7 @@ def ground_place(env: Surroundings, point: Float[Tensor, "B F N 3"], time: Tenso
     style = world(env.style)
     x, z = point[..., 0], point[..., 2]
     grain = world(env.grain)
-    planks, water = style == _STYLE["planks"], style == _STYLE["water"]
+    planks, water = style == _STYLE["planks"], style == WATER
     px = torch.where(planks, x * 1.1, x * grain) + torch.where(water, 0.7 * time, 0 * time)
     pz = torch.where(planks, z * 9.0, z * grain)
     return torch.stack((px, torch.where(water, 1.1 * time, 0 * time) + 0 * x, pz), -1)
@@ -172,14 +173,14 @@ def ground_color(
     out = torch.where(s == _STYLE["road"], _road(env, point, foot, noises, salt), out)
     out = torch.where(s == _STYLE["leaves"], _leaves(env, wide, noises), out)
     out = torch.where(s == _STYLE["carpet"], _carpet(env, wide, noises), out)
-    return torch.where(s == _STYLE["water"], mix(two, one, coarse), out)
+    return torch.where(s == WATER, mix(two, one, coarse), out)
 
 
 def ripple(
     env: Surroundings, noises: tuple[Tensor, ...], point: Tensor, foot: Footprint, time: Tensor
 ) -> Float[Tensor, "B F N 3"]:
     """Normal of the ground: up, but for water, where waves run, and a little relief elsewhere."""
-    wet = (world(env.style) == _STYLE["water"]).to(point.dtype)
+    wet = (world(env.style) == WATER).to(point.dtype)
     x, z = point[..., 0], point[..., 2]
     t = 6.2832 * time
     swell, chop = 0.05 * keep(foot.longest / 2.0), 0.04 * keep(foot.longest / 1.15)

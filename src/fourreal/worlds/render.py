@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from . import trace, trace_cpu
-from .model import CASTERS, POOLS, SUBJECT, THING, Slots, Worlds
+from .casting import Caster, fused
+from .model import CASTERS, POOLS, Slots, Worlds
+from .picture import behind, look, shaded, shadow_rays
 from .pose import pose
-from .shade import HORIZON, Rays, albedo, compose, contact, light
-from .surface import surface
-from .trace import FAR, Geometry
+from .shade import Rays
+from .trace import Geometry
 
 # Rays at a time on the CPU: few enough for the cache, many enough that threads do not queue for the interpreter.
 CHUNK = 24576
+ROOM = 1 << 23  # rays at a time on a GPU: about 3.5 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,131 +127,61 @@ def _slim(slots: Slots, keep: Tensor) -> Slots:
     )
 
 
-def _ground(origin: Tensor, direction: Tensor, nearest: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Distance to what is seen, whether it is the ground, whether it is the sky."""
-    down = direction[..., 1].clamp(max=-1e-6)
-    t = torch.where(direction[..., 1] < -1e-6, -origin[:, :, None, 1] / down, FAR)
-    t = torch.where((t > 0) & (t < HORIZON), t, FAR)
-    return torch.minimum(t, nearest), (t < nearest), (nearest >= FAR) & (t >= FAR)
-
-
-def _picture(worlds: Worlds, geo: Geometry, rays: Rays, cpu: bool, weather: bool) -> tuple[Tensor, Tensor]:
-    """Colour [B, F, N, 3] and subject mask [B, F, N] of every ray."""
-    tracer = trace_cpu if cpu else trace
-    nearest, slot = tracer.first_hit(geo, rays.origin, rays.direction)
-    distance, on_ground, to_sky = _ground(rays.origin, rays.direction, nearest)
-    point = rays.origin[:, :, None] + rays.direction * distance.clamp(max=1e3)[..., None]
-    hit = surface(worlds.slots, geo, point, slot)
-    base, glow, bump, clouds = albedo(worlds, rays, distance, hit, on_ground, to_sky)
-    flat = torch.tensor([0.0, 1.0, 0.0], device=point.device)
-    normal = torch.where(on_ground[..., None], bump, hit.normal)
-    true_normal = torch.where(on_ground[..., None], flat, hit.normal)
-    start = point + true_normal * 0.012
-    sun = worlds.surroundings.sun
-    if cpu:
-        faces = (true_normal * sun[:, None, None]).sum(-1) > 0
-        dark = trace_cpu.occluded(geo, start, sun, faces & ~to_sky)
-    else:
-        dark = trace.occluded(geo, start, sun)
-    middle = _middles(worlds, geo)
-    sees = contact(worlds, middle, point, true_normal[..., 1])
-    water = on_ground & (worlds.surroundings.style == 4)[:, None, None]
-    gloss = torch.where(on_ground, 0.85 * water, hit.gloss)
-    color = light(worlds, rays, point, normal, base, gloss, sees, 1 - dark.to(base.dtype))
-    own = base * glow[..., None] * 2.6
-    color = compose(
-        worlds, rays, distance, color * (1 - 0.7 * glow.clamp(max=1)[..., None]) + own, to_sky, clouds, weather
-    )
-    mask = (hit.owner > 0) & (hit.owner < THING) & ~on_ground & ~to_sky
-    return color, mask.to(color.dtype)
-
-
-def _middles(worlds: Worlds, geo: Geometry) -> Tensor:
-    """[B, F, 2, 3] middle of the first and second subject."""
-    out = []
-    for owner in (SUBJECT, SUBJECT + 1):
-        weight = (worlds.slots.owner == owner).to(geo.center.dtype)[:, None, :, None]
-        total = weight.sum(2)
-        middle = (geo.center * weight).sum(2) / total.clamp(min=1)
-        out.append(torch.where(total > 0, middle, torch.full_like(middle, 500.0)))
-    return torch.stack(out, 2)
-
-
 def trimmed(worlds: Worlds) -> tuple[Worlds, Layout]:
     """The worlds with only the slots that any of them uses, and the layout of these."""
     lay = layout(worlds)
     return replace(worlds, slots=_slim(worlds.slots, lay.keep)), lay
 
 
-def render_rays(worlds: Worlds, lay: Layout, shots: Shots, ss: int) -> tuple[Tensor, Tensor]:
-    """Pictures [B, F, 3, H, W] and masks [B, F, 1, H, W] by torch alone, without data-dependent control flow.
-
-    `worlds` must hold the slots of `lay` only (see `trimmed`). This is what `render_fast` gives to `torch.compile`.
-    """
-    geo = _geometry(worlds, shots.times, lay)
-    rays = Rays(origins(shots), directions(shots, ss), shots.times, pixel_angle(shots))
-    return _averaged(*_picture(worlds, geo, rays, False, lay.weather), shots, ss)
+def rays_of(shots: Shots, ss: int) -> Rays:
+    """The rays through all samples of all pixels."""
+    return Rays(origins(shots), directions(shots, ss), shots.times, pixel_angle(shots))
 
 
-@lru_cache(maxsize=1)
-def _compiled() -> Callable[..., tuple[Tensor, Tensor]]:
-    return torch.compile(render_rays, fullgraph=True, dynamic=False)
-
-
-def render_fast(
-    worlds: Worlds, shots: Shots, *, ss: int = 2, batch: int = 64, compiled: bool = True
-) -> tuple[Float[Tensor, "B F 3 H W"], Float[Tensor, "B F 1 H W"]]:
-    """Pictures and subject masks in bulk, for training on a GPU; no depth.
-
-    Args:
-        worlds: B worlds; a multiple of `batch` avoids compiling a second time for the rest.
-        shots: cameras and times, on the same device.
-        ss: samples per pixel side.
-        batch: worlds rendered at once. 64 clips of 16x36x64 need about 3 GB.
-        compiled: fuse by `torch.compile` (a minute for the first batch of a shape) or run operation by operation.
-    """
-    worlds, lay = trimmed(worlds)
-    function = _compiled() if compiled else render_rays
-    pieces = []
-    with torch.no_grad():
-        for i in range(0, len(worlds), batch):
-            cut = slice(i, i + batch)
-            part = Shots(shots.viewmats[cut], shots.Ks[cut], shots.times[cut], shots.width, shots.height)
-            pieces.append(function(worlds[cut], lay, part, ss))
-    return torch.cat([p[0] for p in pieces]), torch.cat([p[1] for p in pieces])
-
-
-def _averaged(color: Tensor, mask: Tensor, shots: Shots, ss: int) -> tuple[Tensor, Tensor]:
+def averaged(color: Tensor, mask: Tensor, shots: Shots, ss: int) -> tuple[Tensor, Tensor]:
+    """Colours [B, F, N, 3] and masks [B, F, N] of rays as pictures [B, F, 3, H, W] and [B, F, 1, H, W]."""
     batch, frames = color.shape[:2]
     shape = (batch, frames, shots.height, shots.width, ss * ss)
     rgb = color.reshape(*shape, 3).mean(-2).permute(0, 1, 4, 2, 3)
     return rgb.contiguous(), mask.reshape(shape).mean(-1)[:, :, None]
 
 
-def _geometry(worlds: Worlds, times: Tensor, lay: Layout) -> Geometry:
-    """Pose needs the full slots for ground contact only of those in use, so the trimmed pools are enough."""
+def geometry_of(worlds: Worlds, times: Tensor, lay: Layout) -> Geometry:
+    """The posed primitives of trimmed worlds.
+
+    Pose needs the full slots for ground contact only of those in use, so the trimmed pools are enough.
+    """
     rot, center = pose(worlds, times, lay.pools)
     return Geometry(rot, center, worlds.slots.size, lay.pools, lay.casters)
 
 
-def _centres(worlds: Worlds, geo: Geometry, shots: Shots, cpu: bool) -> tuple[Tensor, Tensor]:
+def _centres(worlds: Worlds, geo: Geometry, shots: Shots) -> tuple[Tensor, Tensor]:
     """Depth [B, F, 1, H, W] and slots [B, F, H, W] at pixel centres."""
-    tracer = trace_cpu if cpu else trace
     origin, direction = origins(shots), directions(shots, 1)
-    nearest, slot = tracer.first_hit(geo, origin, direction)
-    distance, on_ground, to_sky = _ground(origin, direction, nearest)
+    nearest, slot = Caster(geo).first_hit(origin, direction)
+    distance, on_ground, to_sky = behind(origin, direction, nearest)
     z = distance * (direction * shots.viewmats[:, :, None, 2, :3]).sum(-1)
     z = torch.where(to_sky, torch.inf, z)
-    slot = torch.where(on_ground, -1, torch.where(to_sky, -2, slot))
+    slot = torch.where(on_ground, -1, torch.where(to_sky, -2, slot.to(torch.int64)))
     shape = (*z.shape[:2], shots.height, shots.width)
     return z.reshape(shape)[:, :, None], slot.reshape(shape)
+
+
+def _pieces(worlds: Worlds, shots: Shots, ss: int) -> list[tuple[slice, slice]]:
+    """Worlds and frames to render at once: single frames on a CPU, else as many as `ROOM` rays."""
+    count, frames = shots.times.shape
+    each = shots.height * shots.width * ss * ss
+    room = 0 if worlds.device.type == "cpu" else ROOM if fused(worlds.device) else ROOM // 32
+    span = min(max(room // each, 1), frames)
+    group = max(room // (each * frames), 1)
+    return [(slice(i, i + group), slice(f, f + span)) for i in range(0, count, group) for f in range(0, frames, span)]
 
 
 def render(worlds: Worlds, shots: Shots, *, ss: int = 2, geometry: bool = True) -> Truth:
     """Pictures and exact truth of every world at its cameras and times.
 
-    On the CPU rays are traced by compiled loops, frame by frame; on other devices by torch, as many worlds at a time
-    as memory allows. For bulk rendering on a GPU see `render_fast`.
+    On the CPU rays are traced by compiled loops, frame by frame; on other devices several worlds are rendered at once.
+    For bulk rendering on a GPU see `render_fast`.
 
     Args:
         worlds: B worlds.
@@ -260,57 +189,44 @@ def render(worlds: Worlds, shots: Shots, *, ss: int = 2, geometry: bool = True) 
         ss: samples per pixel side; ss = 2 takes four.
         geometry: whether to trace depth and slots at pixel centres as well.
     """
-    cpu = worlds.device.type == "cpu"
     worlds, lay = trimmed(worlds)
-    step = 1 if cpu else 4
-    jobs = [_piece(shots, i, f, f + step) for i in range(len(worlds)) for f in range(0, shots.times.shape[1], step)]
-    each = len(jobs) // len(worlds)
+    jobs = _pieces(worlds, shots, ss)
 
-    def work(number: int) -> tuple[Tensor, ...]:
+    def work(job: tuple[slice, slice]) -> tuple[Tensor, ...]:
         with torch.no_grad():
-            one = number // each
-            return _render_piece(worlds[one : one + 1], lay, jobs[number], ss, geometry)
+            part = Shots(shots.viewmats[job], shots.Ks[job], shots.times[job], shots.width, shots.height)
+            return _render_piece(worlds[job[0]], lay, part, ss, geometry)
 
-    if cpu and len(jobs) > 1:
+    if worlds.device.type == "cpu" and len(jobs) > 1:
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            pieces = list(pool.map(work, range(len(jobs))))
+            pieces = list(pool.map(work, jobs))
     else:
-        pieces = [work(i) for i in range(len(jobs))]
-    frames = len(pieces) // len(worlds)
-    rows = [
-        [torch.cat(part, 1) for part in zip(*pieces[i * frames : (i + 1) * frames], strict=True)]
-        for i in range(len(worlds))
-    ]
+        pieces = [work(job) for job in jobs]
+    groups: dict[int, list[tuple[Tensor, ...]]] = {}
+    for (some, _), piece in zip(jobs, pieces, strict=True):
+        groups.setdefault(some.start, []).append(piece)
+    rows = [[torch.cat(part, 1) for part in zip(*group, strict=True)] for group in groups.values()]
     rgb, depth, mask, slots = (torch.cat(part) for part in zip(*rows, strict=True))
     names = torch.cat((lay.keep, lay.keep.new_tensor([-2, -1])))
     return Truth(rgb, depth, mask, names[slots])
 
 
-def _piece(shots: Shots, world: int, first: int, last: int) -> Shots:
-    cut = (slice(world, world + 1), slice(first, last))
-    return Shots(shots.viewmats[cut], shots.Ks[cut], shots.times[cut], shots.width, shots.height)
-
-
 def _render_piece(
     worlds: Worlds, lay: Layout, shots: Shots, ss: int, centres: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    cpu = worlds.device.type == "cpu"
-    geo = _geometry(worlds, shots.times, lay)
-    origin, direction = origins(shots), directions(shots, ss)
-    step = CHUNK if cpu else 1 << 18
-    parts = [
-        _picture(
-            worlds, geo, Rays(origin, direction[:, :, i : i + step], shots.times, pixel_angle(shots)), cpu, lay.weather
-        )
-        for i in range(0, direction.shape[2], step)
-    ]
-    rgb, mask = _averaged(torch.cat([p[0] for p in parts], 2), torch.cat([p[1] for p in parts], 2), shots, ss)
+    geo = geometry_of(worlds, shots.times, lay)
+    every, caster = rays_of(shots, ss), Caster(geo)
+    step = CHUNK if caster.cpu else ROOM
+    parts = []
+    for i in range(0, every.direction.shape[2], step):
+        rays = replace(every, direction=every.direction[:, :, i : i + step])
+        seen = look(worlds, geo, rays, *caster.first_hit(rays.origin, rays.direction))
+        start, needed = shadow_rays(worlds, seen)
+        dark = caster.occluded(start, worlds.surroundings.sun, needed)
+        parts.append(shaded(worlds, geo, rays, seen, dark, lay.weather))
+    rgb, mask = averaged(torch.cat([p[0] for p in parts], 2), torch.cat([p[1] for p in parts], 2), shots, ss)
     if not centres:
-        return (
-            rgb,
-            mask.new_zeros(*mask.shape[:-1], 0),
-            mask,
-            mask.new_zeros((*mask.shape[:2], shots.height, 0), dtype=torch.int64),
-        )
-    depth, slots = _centres(worlds, geo, shots, cpu)
+        empty = mask.new_zeros((*mask.shape[:2], shots.height, 0), dtype=torch.int64)
+        return rgb, mask.new_zeros(*mask.shape[:-1], 0), mask, empty
+    depth, slots = _centres(worlds, geo, shots)
     return rgb, depth, mask, slots

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .backdrop import mix, particles, sky_color, sky_footprint, sky_place, world
+from .backdrop import mix, sky_color, sky_footprint, sky_place, world
 from .ground import footprint, ground_color, ground_place, noise_footprint, ripple
 from .model import Worlds
 from .noise import cells, fractal, smooth
@@ -44,29 +44,43 @@ def contact(worlds: Worlds, centers: Tensor, point: Tensor, up: Tensor) -> Tenso
     return out * (0.72 + 0.28 * smooth(-0.05, 0.5, point[..., 1] + 0.35 * up))
 
 
-def albedo(
+def texture_places(
     worlds: Worlds, rays: Rays, distance: Tensor, hit: Hit, on_ground: Tensor, to_sky: Tensor
-) -> tuple[Tensor, ...]:
-    """Colour and own light of what is hit, normal of the ground, and the noise for clouds.
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where each ray reads the noises [B, F, N, 3], the salt to read them with, and a pixel's size there.
 
     One evaluation of the noises serves primitives, ground and sky alike, each at its own place.
     """
     env = worlds.surroundings
     time = rays.time[..., None]
-    point = rays.origin[:, :, None] + rays.direction * distance.clamp(max=1e3)[..., None]
+    reach = distance.clamp(max=1e3)
+    point = rays.origin[:, :, None] + rays.direction * reach[..., None]
     place = torch.where(on_ground[..., None], ground_place(env, point, time), texture_place(hit))
     place = torch.where(to_sky[..., None], sky_place(rays.direction, time), place)
     salt = world(env.salt) + hit.owner.to(torch.int32) * (~on_ground).to(torch.int32)
-    foot = footprint(rays.direction, distance.clamp(max=1e3), rays.pixel)
+    foot = footprint(rays.direction, reach, rays.pixel)
     size = torch.where(on_ground, noise_footprint(env, foot), torch.zeros_like(distance))
-    size = torch.where(to_sky, sky_footprint(rays.direction, rays.pixel), size)
-    coarse, fine = fractal(place, salt, size)
-    first, second, number = cells(place, salt)
-    noises = (coarse, fine, first, second, number)
+    return place, salt, torch.where(to_sky, sky_footprint(rays.direction, rays.pixel), size)
+
+
+def noises_at(place: Float[Tensor, "B F N 3"], salt: Tensor, size: Float[Tensor, "B F N"]) -> tuple[Tensor, ...]:
+    """Fractal noise, its finest octave, and nearest, second nearest and number of `noise.cells`."""
+    return (*fractal(place, salt, size), *cells(place, salt))
+
+
+def albedo(
+    worlds: Worlds, rays: Rays, distance: Tensor, hit: Hit, on_ground: Tensor, noises: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Colour and own light of what is hit, and the normal of the ground."""
+    env = worlds.surroundings
+    reach = distance.clamp(max=1e3)
+    point = rays.origin[:, :, None] + rays.direction * reach[..., None]
+    foot = footprint(rays.direction, reach, rays.pixel)
+    coarse, _, first, second, number = noises
     color, glow = paint(hit, coarse, first, second, number)
     color = torch.where(on_ground[..., None], ground_color(env, point, foot, noises), color)
     glow = torch.where(on_ground, 0 * glow, glow)
-    return color, glow, ripple(env, noises, point, foot, time), coarse
+    return color, glow, ripple(env, noises, point, foot, rays.time[..., None])
 
 
 def light(
@@ -106,9 +120,15 @@ def light(
 
 
 def compose(
-    worlds: Worlds, rays: Rays, distance: Tensor, surface_color: Tensor, to_sky: Tensor, clouds: Tensor, weather: bool
+    worlds: Worlds,
+    rays: Rays,
+    distance: Tensor,
+    surface_color: Tensor,
+    to_sky: Tensor,
+    clouds: Tensor,
+    drops: Tensor | None,
 ) -> Tensor:
-    """Haze, sky, the lamp's halo and (if there is any) weather, then the tone curve: sRGB in [0, 1]."""
+    """Haze, sky, the lamp's halo and `drops` (cover by rain or snow, if any), then the tone curve: sRGB in [0, 1]."""
     env = worlds.surroundings
     sky = sky_color(env, rays.direction, clouds)
     haze = 1 - torch.exp(-((world(env.haze) * distance.clamp(max=200.0)) ** 1.5))
@@ -124,9 +144,8 @@ def compose(
     off = (lamp.square().sum(-1) - along.square()).clamp(min=0)
     halo = torch.exp(-off * 5.0) * 0.22 * (along < distance + 0.3)
     color = color + world(env.glow) * halo[..., None]
-    if not weather:
+    if drops is None:
         return tone(color)
-    drops = particles(env, rays.origin, rays.direction, distance, rays.time[..., None])
     color = mix(color, 0.35 * far + 0.7 * world(env.power[:, 1:]), drops)
     return tone(color)
 

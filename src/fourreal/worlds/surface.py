@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from .model import Slots
@@ -74,7 +74,7 @@ def _normal(local: Tensor, size: Tensor, kind: Tensor) -> Tensor:
     return out / out.square().sum(-1, keepdim=True).clamp(min=1e-12).sqrt()
 
 
-def surface(slots: Slots, geo: Geometry, point: Float[Tensor, "B F N 3"], slot: Int64[Tensor, "B F N"]) -> Hit:
+def surface(slots: Slots, geo: Geometry, point: Float[Tensor, "B F N 3"], slot: Int[Tensor, "B F N"]) -> Hit:
     """The surface at `point` on primitive `slot`."""
     batch, frames, count = geo.center.shape[:3]
     world = torch.arange(batch, device=slot.device)[:, None, None]
