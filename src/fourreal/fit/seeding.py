@@ -19,7 +19,7 @@ from .static import Targets
 
 _COARSE, _FINE = 96, 7  # depth candidates of the first sweep and of each refinement
 _NEIGHBOURS = 5  # other views a pixel is compared with; the better half counts, so that occlusion does not
-_NEAR, _FAR = 0.4, 30.0  # swept range, in distances from the cameras to where they look
+_NEAR, _FAR = 0.4, 200.0  # swept range, in distances from the cameras to where they look
 _VOTERS, _VOTES = 12, 2  # of its nearest seeds, how many must be close and from another view
 _FAR_SIZE = 0.9  # seeds at the far end of the sweep need no neighbours
 _FAR_BONUS = 0.005  # a far plane this much worse than the best still wins: textureless sky matches at every depth
