@@ -20,9 +20,9 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
     Half the size first, with the seeds as they are; then full size with growth. `effort` scales the steps.
     """
     prune = Growth(max_gaussians=0)
-    losses = {"l1": 1.0, "haze": 0.01}
+    losses = {"l1": 1.0, "haze": 0.003}
     coarse = Phase("coarse", max(1, int(300 * effort)), _RATES, losses, views=4, shrink=2, growth=prune)
-    growth = Growth(max_gaussians=30_000, stop=0.6)
-    losses = {"l1": 0.8, "dssim": 0.2, "haze": 0.01}
-    fine = Phase("fine", max(1, int(1000 * effort)), _RATES, losses, views=2, growth=growth)
+    growth = Growth(max_gaussians=32_000, stop=0.6)
+    losses = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
+    fine = Phase("fine", max(1, int(1300 * effort)), _RATES, losses, views=2, growth=growth)
     return coarse, fine

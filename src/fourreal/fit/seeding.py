@@ -22,7 +22,7 @@ _NEIGHBOURS = 5  # other views a pixel is compared with; the better half counts,
 _NEAR, _FAR = 0.4, 200.0  # swept range, in distances from the cameras to where they look
 _VOTERS, _VOTES = 12, 2  # of its nearest seeds, how many must be close and from another view
 _FAR_SIZE = 0.9  # seeds at the far end of the sweep need no neighbours
-_FAR_BONUS = 0.005  # a far plane this much worse than the best still wins: textureless sky matches at every depth
+_FAR_BONUS = 0.001  # a far plane this much worse than the best still wins: textureless sky matches at every depth
 
 
 @torch.no_grad()
