@@ -19,7 +19,7 @@ def demo(seed: int = 3, out: Path = Path("out/demo"), device: DeviceName = "auto
         seed: which world.
         out: folder for the results.
         device: auto takes a CUDA GPU if torch and gsplat can use it.
-        effort: factor on the number of steps; 0.1 is a quick look.
+        effort: factor on the number of steps; under a few tenths the pictures are fog.
     """
     if not 0 < effort <= 100:
         raise FourRealError(f"--effort must lie in (0, 100], got {effort:g}; 1 is the usual")
