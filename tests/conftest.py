@@ -16,6 +16,7 @@ _CHECKED = [
     "metrics",
     "fit",
     "stages",
+    "video",
 ]
 jaxtyping.install_import_hook([f"fourreal.{name}" for name in _CHECKED], "typecheck.checker")
 

@@ -1,0 +1,33 @@
+"""Video diffusion models behind one protocol."""
+
+from __future__ import annotations
+
+from .base import (
+    CameraPath,
+    FrameCountError,
+    KnownFrames,
+    KnownFramesError,
+    ModelSourceError,
+    PromptError,
+    SizeError,
+    TextCondition,
+    UnsupportedConditionError,
+    VideoModel,
+    VideoModelError,
+    VideoModelSpec,
+)
+
+__all__ = [
+    "CameraPath",
+    "FrameCountError",
+    "KnownFrames",
+    "KnownFramesError",
+    "ModelSourceError",
+    "PromptError",
+    "SizeError",
+    "TextCondition",
+    "UnsupportedConditionError",
+    "VideoModel",
+    "VideoModelError",
+    "VideoModelSpec",
+]

@@ -1,0 +1,204 @@
+"""The video model plug: what every generator and teacher offers, and the errors it may raise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fourreal.core.errors import FourRealError
+
+Context = Literal["dynamic", "freeze"]
+Feature = Literal["text", "first_frame", "prefix", "frames", "camera", "score", "upsample"]
+
+
+class VideoModelError(FourRealError, ValueError):
+    """A request that a video model cannot serve; the message names the value and the nearest valid one."""
+
+
+class FrameCountError(VideoModelError):
+    """A number of frames that the model cannot make."""
+
+
+class SizeError(VideoModelError):
+    """A picture size that the model cannot make."""
+
+
+class KnownFramesError(VideoModelError):
+    """Known frames of the wrong shape, range or position."""
+
+
+class UnsupportedConditionError(VideoModelError):
+    """A condition (text, known frames, camera) that the model does not take."""
+
+
+class PromptError(VideoModelError):
+    """A prompt that says nothing the model can use."""
+
+
+class ModelSourceError(VideoModelError):
+    """Weights that are missing, damaged or of another kind."""
+
+
+@dataclass(frozen=True)
+class VideoModelSpec:
+    """What a model can do.
+
+    Attributes:
+        name: shown to users.
+        features: which conditions and services it offers.
+        frames: frames of a clip.
+        size: (height, width) of the clips that `generate` makes.
+        score_size: (height, width) of the clips that `denoise` takes.
+        channels: channels of the space that `denoise` works in; 3 for pixels.
+        fps: frames a second of a dynamic clip.
+        license: of the weights.
+    """
+
+    name: str
+    features: frozenset[Feature]
+    frames: int
+    size: tuple[int, int]
+    score_size: tuple[int, int]
+    channels: int
+    fps: float
+    license: str
+
+
+@dataclass(frozen=True, eq=False)
+class KnownFrames:
+    """Frames that are given and come back exactly.
+
+    Attributes:
+        indices: strictly increasing positions in the clip, from 0.
+        frames: [K, 3, H, W] float32 RGB in [0, 1].
+    """
+
+    indices: tuple[int, ...]
+    frames: Float[Tensor, "K 3 H W"]
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in zip(self.indices, self.indices[1:], strict=False))
+        if not self.indices or not rising or self.indices[0] < 0:
+            raise KnownFramesError(f"indices must be strictly increasing from 0, got {self.indices}")
+        if self.frames.dim() != 4 or self.frames.shape[:2] != (len(self.indices), 3):
+            raise KnownFramesError(
+                f"frames must have shape [{len(self.indices)}, 3, H, W], one for each index, got {list(self.frames.shape)}"
+            )
+        low, high = (float(v) for v in torch.aminmax(self.frames)) if self.frames.numel() else (math.nan, math.nan)
+        if not (low >= 0 and high <= 1):
+            raise KnownFramesError(f"frames must hold RGB in [0, 1], but span [{low:g}, {high:g}]")
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPath:
+    """Where the camera goes, about the subject.
+
+    Attributes:
+        values: [F, 3] azimuth and elevation in radians, positive to the right and up, and natural logarithm of the
+            distance, each relative to the reference view. A model that knows no reference view takes them relative
+            to frame 0.
+    """
+
+    values: Float[Tensor, "F 3"]
+
+    def __post_init__(self) -> None:
+        if self.values.dim() != 2 or self.values.shape[1] != 3 or not bool(torch.isfinite(self.values).all()):
+            raise UnsupportedConditionError(
+                f"a camera path must be finite and of shape [F, 3], got {list(self.values.shape)}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class TextCondition:
+    """A prompt as one model encodes it; opaque to everyone else.
+
+    Attributes:
+        prompt: as the user wrote it.
+        context: whether time runs or stands still.
+        understood: one line for the user: what the model made of the prompt.
+        payload: the model's own.
+    """
+
+    prompt: str
+    context: Context
+    understood: str
+    payload: Any
+
+
+class VideoModel(Protocol):
+    """A video diffusion model. Clips are [F, 3, H, W] float32 RGB in [0, 1]; results depend on the seed only."""
+
+    @property
+    def spec(self) -> VideoModelSpec:
+        """What the model can do."""
+        ...
+
+    def encode_text(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
+        """Encode a prompt. Raises `PromptError` where it is empty, far too long or wholly unknown."""
+        ...
+
+    def generate(
+        self,
+        text: TextCondition,
+        *,
+        size: tuple[int, int] | None = None,
+        known: KnownFrames | None = None,
+        camera: CameraPath | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> Float[Tensor, "F 3 H W"]:
+        """A clip of `spec.frames` frames; known frames come back exactly (resized to `size` where they differ).
+
+        `on_step(done, total)` is called after every network evaluation.
+        """
+        ...
+
+    def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F C h w"]:
+        """Frames as the space of `denoise` has them, differentiably. Raises `FrameCountError`, `SizeError`."""
+        ...
+
+    def denoise(
+        self,
+        x: Float[Tensor, "F C h w"],
+        sigma: float,
+        text: TextCondition,
+        *,
+        known: KnownFrames | None = None,
+        camera: CameraPath | None = None,
+    ) -> Float[Tensor, "F C h w"]:
+        """The guided prediction of the clean clip from x = clean + sigma * noise (any sigma > 0; no gradient).
+
+        Known frames are returned as given, encoded.
+        """
+        ...
+
+
+def check_known(known: KnownFrames, spec: VideoModelSpec) -> None:
+    """Raise unless the positions fit a clip of the model."""
+    if known.indices[-1] >= spec.frames:
+        raise KnownFramesError(
+            f"known frame {known.indices[-1]} lies outside the clip; {spec.name} makes frames 0 to {spec.frames - 1}"
+        )
+
+
+def check_camera(camera: CameraPath, spec: VideoModelSpec) -> None:
+    """Raise unless the model takes camera paths, of this length."""
+    if "camera" not in spec.features:
+        raise UnsupportedConditionError(f"{spec.name} takes no camera path; leave it out")
+    if len(camera.values) != spec.frames:
+        raise FrameCountError(f"the camera path must have {spec.frames} poses, one a frame, got {len(camera.values)}")
+
+
+def check_clip(frames: Tensor, spec: VideoModelSpec, size: tuple[int, int] | None = None) -> None:
+    """Raise unless `frames` is a clip of the model's length (and size, if one is given)."""
+    if frames.dim() != 4 or frames.shape[0] != spec.frames:
+        raise FrameCountError(f"{spec.name} takes clips of {spec.frames} frames, got shape {list(frames.shape)}")
+    if size is not None and tuple(frames.shape[-2:]) != size:
+        raise SizeError(f"{spec.name} takes frames of {size[0]}x{size[1]} here, got {list(frames.shape[-2:])}")
