@@ -13,9 +13,11 @@ from .sheet import contact_sheet, write_sheet
 from .spoil import Spoiled, bend, spoil, thaw
 from .tracks import Tracks, project, tracks, visible
 from .vocabulary import FACTORS, actions_of, items_of
+from .words import Concept, caption_words, concepts, split_words
 
 __all__ = [
     "FACTORS",
+    "Concept",
     "LabelError",
     "Shots",
     "Spoiled",
@@ -24,8 +26,10 @@ __all__ = [
     "Worlds",
     "actions_of",
     "bend",
+    "caption_words",
     "captions",
     "clip_times",
+    "concepts",
     "contact_sheet",
     "core_cameras",
     "items_of",
@@ -38,6 +42,7 @@ __all__ = [
     "render",
     "render_fast",
     "sample_worlds",
+    "split_words",
     "spoil",
     "thaw",
     "tracks",

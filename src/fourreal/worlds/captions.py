@@ -14,14 +14,18 @@ from .vocabulary import FACTORS
 
 _SLOT = 500
 _DRAWS = 32  # the longest sentence takes 27
-_COLOR_WORDS = {
+COLOR_WORDS = {
     "gray": ("gray", "grey"),
     "golden": ("golden", "gold"),
     "silver": ("silver",),
     "purple": ("purple", "violet"),
 }
 _CLOTHED = ("person", "girl", "astronaut")
-_OPENINGS = ("", "", "", "", "a 3D rendering of ", "a video of ", "an animation of ")
+OPENINGS = ("", "", "", "", "a 3D rendering of ", "a video of ", "an animation of ")
+BESIDE_ONE = ("near {}", "next to {}", "beside {}")
+BESIDE_MANY = ("near {}", "among {}", "in front of {}")
+COMPANY = ("next to {} {}", "and {} {} beside it", "with {} that is {}")
+FUNCTION_WORDS = ("a", "an", "in", "is", "wearing")  # the sentence's own, beside those of the phrases above
 
 Labels = dict[str, str]
 
@@ -63,13 +67,27 @@ def _article(words: str) -> str:
     return ("an " if words[0] in "aeiou" else "a ") + words
 
 
+def plural(noun: str) -> str:
+    """Several of a piece of scenery, e.g. "bushes"."""
+    if noun.startswith("stack of"):
+        return noun.replace("stack of", "stacks of")
+    return noun + ("es" if noun.endswith(("sh", "ss", "us")) else "s")
+
+
+def with_item(action: str, words: str, thing: str) -> str:
+    """Words for an action with the thing that it uses in place of "{item}", e.g. "eating a carrot"."""
+    if "a {item}" in words:
+        return words.replace("a {item}", _article(thing))
+    return words.replace("{item}", _article(thing) if action == "eating" else thing)
+
+
 def _being(name: str, color: str, draws: _Draws) -> str:
     """A noun with its colour, e.g. "a purple kitten"."""
     subject = next(s for s in SUBJECTS if s.name == name)
     plain = draws.share() < 0.6
     noun = draws.pick(subject.words)
     noun = name if plain else noun
-    shade = draws.pick(_COLOR_WORDS.get(color, (color,)))
+    shade = draws.pick(COLOR_WORDS.get(color, (color,)))
     if color == "natural":
         return _article(noun)
     if name in _CLOTHED:  # the colour is that of the clothes, not of the person
@@ -85,20 +103,15 @@ def _doing(action: str, item: str, vehicle: bool, draws: _Draws) -> str:
         return "driving"
     if vehicle and action == "standing":
         return "standing still"
-    if "a {item}" in words:
-        return words.replace("a {item}", _article(thing))
-    needs_article = action == "eating"
-    return words.replace("{item}", _article(thing) if needs_article else thing)
+    return with_item(action, words, thing)
 
 
 def _beside(prop: str, draws: _Draws) -> str:
     thing = next(p for p in SCENERY if p.name == prop)
     noun = draws.pick(thing.words)
     if thing.many == 1:
-        return f"{draws.pick(('near', 'next to', 'beside'))} {_article(noun)}"
-    ending = "es" if noun.endswith(("sh", "ss", "us")) else "s"
-    plural = noun.replace("stack of", "stacks of") if noun.startswith("stack of") else noun + ending
-    return f"{draws.pick(('near', 'among', 'in front of'))} {plural}"
+        return draws.pick(BESIDE_ONE).format(_article(noun))
+    return draws.pick(BESIDE_MANY).format(plural(noun))
 
 
 def _details(labels: Labels, draws: _Draws, omit: float) -> list[str]:
@@ -126,7 +139,7 @@ def _sentence(labels: Labels, draws: _Draws, omit: float) -> str:
     hat = next((p.words for p in WORN if p.name == labels["hat"]), None)
     if hat is not None and draws.share() >= omit:
         who += f" wearing {_article(draws.pick(hat))}"
-    opening = draws.pick(_OPENINGS)
+    opening = draws.pick(OPENINGS)
     core = f"{opening}{who} {'is ' if draws.share() < 0.25 and not opening else ''}{does}"
     details = _details(labels, draws, omit)
     if labels["second"] != "none":
@@ -142,4 +155,4 @@ def _company(labels: Labels, draws: _Draws) -> str:
     other = _being(labels["second"], labels["second_color"], draws)
     plan = next(s.plan for s in SUBJECTS if s.name == labels["second"])
     does = _doing(labels["second_action"], "none", plan in {"car", "ship", "plane"}, draws)
-    return draws.pick((f"next to {other} {does}", f"and {other} {does} beside it", f"with {other} that is {does}"))
+    return draws.pick(COMPANY).format(other, does)
