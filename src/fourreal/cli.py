@@ -9,9 +9,15 @@ import tyro
 from fourreal import __version__
 from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
+from fourreal.commands.train_video_model import train_video_model
 from fourreal.commands.worlds import worlds
 
-COMMANDS = {"demo": demo, "worlds": worlds, "doctor": doctor}
+COMMANDS = {
+    "demo": demo,
+    "worlds": worlds,
+    "train-video-model": train_video_model,
+    "doctor": doctor,
+}
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Live progress of a fit: a bar in a terminal, a line every tenth of the way elsewhere."""
+"""Live progress: a bar in a terminal, now and then a line elsewhere."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ if TYPE_CHECKING:
     from fourreal.fit.loop import Progress as News
 
 
+def progress_bar(console: Console) -> Progress:
+    """A bar with times and a field `news`; it shows only in a terminal."""
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[news]}"),
+    )
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
 class FitDisplay:
     """A context manager whose instance is called with `fourreal.fit.loop.Progress` news."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        columns = (
-            TextColumn("{task.description:>10}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[news]}"),
-        )
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._bar = progress_bar(console)
         self._task = self._bar.add_task("fitting", total=None, news="")
         self._begun, self._tenth = time.monotonic(), -1
 

@@ -15,6 +15,7 @@ from fourreal.core.errors import FourRealError
 
 Context = Literal["dynamic", "freeze"]
 Feature = Literal["text", "first_frame", "prefix", "frames", "camera", "score", "upsample"]
+MAX_PROMPT = 2000  # characters: several times the longest caption; more is a file pasted by accident
 
 
 class VideoModelError(FourRealError, ValueError):
@@ -88,7 +89,8 @@ class KnownFrames:
             raise KnownFramesError(f"indices must be strictly increasing from 0, got {self.indices}")
         if self.frames.dim() != 4 or self.frames.shape[:2] != (len(self.indices), 3):
             raise KnownFramesError(
-                f"frames must have shape [{len(self.indices)}, 3, H, W], one for each index, got {list(self.frames.shape)}"
+                f"frames must have shape [{len(self.indices)}, 3, H, W], one for each index, "
+                f"got {list(self.frames.shape)}"
             )
         low, high = (float(v) for v in torch.aminmax(self.frames)) if self.frames.numel() else (math.nan, math.nan)
         if not (low >= 0 and high <= 1):
@@ -178,6 +180,14 @@ class VideoModel(Protocol):
         Known frames are returned as given, encoded.
         """
         ...
+
+
+def check_prompt(prompt: str) -> None:
+    """Raise `PromptError` unless the prompt says something, in at most `MAX_PROMPT` characters."""
+    if not prompt.strip():
+        raise PromptError(f'the prompt is empty, got {prompt[:20]!r}; say what to show, as in "a fox jumping on grass"')
+    if len(prompt) > MAX_PROMPT:
+        raise PromptError(f"the prompt has {len(prompt)} characters; at most {MAX_PROMPT} are read, so shorten it")
 
 
 def check_known(known: KnownFrames, spec: VideoModelSpec) -> None:

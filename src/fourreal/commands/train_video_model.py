@@ -1,0 +1,141 @@
+"""`4real train-video-model`: train the embedded video model on procedural worlds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from fourreal.core.errors import FourRealError
+
+from .display import progress_bar
+
+if TYPE_CHECKING:
+    import torch
+    from rich.console import Console
+
+    from fourreal.video.embedded.training import TrainNews
+    from fourreal.video.embedded.training_run import RunConfig
+
+
+def train_video_model(
+    out: Path = Path("out/video_model"),
+    part: Literal["base", "guidance", "upsampler"] = "base",
+    clips: int | None = None,
+    minutes: float = 1e9,
+    batch: int | None = None,
+    rate: float | None = None,
+    start_from: Path | None = None,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    tiny: bool = False,
+    muon: bool = True,
+) -> int:
+    """Train the embedded video model; run the same command again to go on where it stopped.
+
+    Streams freshly rendered worlds. In the folder: averaged weights (fp16 safetensors), a log, a sheet of samples, and
+    what is needed to go on. Start it with `torchrun --nproc-per-node N -m fourreal train-video-model` for several GPUs.
+
+    Args:
+        out: folder of this training.
+        part: the base network; guidance, distilled into a trained base network; or the upsampler.
+        clips: training clips in all; by default 4 million, a quarter of that for guidance and upsampler.
+        minutes: stop after so long; what was learned is kept.
+        batch: clips a step and process.
+        rate: peak learning rate.
+        start_from: weights to begin with.
+        device: auto takes a CUDA GPU if there is one.
+        tiny: a small network and little data, to try the training on a CPU in a minute.
+        muon: use the Muon optimiser for matrices; AdamW otherwise.
+    """
+    if minutes <= 0 or (clips is not None and clips < 1) or (batch is not None and batch < 1):
+        raise FourRealError("--minutes, --clips and --batch must be positive")
+    from rich.console import Console
+
+    from fourreal.video.embedded.training_run import RunConfig, train
+
+    config = RunConfig(part, out, start_from=start_from, minutes=minutes)
+    if part != "base":
+        config = replace(config, train=replace(config.train, clips=1_000_000))
+    if part == "guidance":
+        config = replace(config, train=replace(config.train, rate=2e-4))
+    if part == "upsampler":
+        config = replace(config, pool=4096, train=replace(config.train, batch=64, muon=False))
+    if tiny:
+        config = _tiny(config)
+    chosen = {"clips": clips, "batch": batch, "rate": rate, "muon": muon and config.train.muon}
+    settings = replace(config.train, **{k: v for k, v in chosen.items() if v is not None})
+    config = replace(config, train=settings)
+    console = Console()
+    begun = time.monotonic()
+    with TrainDisplay(console) as display:
+        done = train(config, _device(device), on_news=display, on_ready=console.print)
+    state = "done" if done else "stopped; run the same command again to go on"
+    console.print(f"{state}: {out} after {(time.monotonic() - begun) / 60:.1f} minutes")
+    _sheet(config.out, part, console)
+    return 0
+
+
+def _tiny(config: RunConfig) -> RunConfig:
+    from fourreal.video.embedded.network import BaseConfig
+    from fourreal.video.embedded.upsampler import UpsamplerConfig
+
+    base = BaseConfig(frames=4, height=12, width=16, channels=32, dim=64, depth=2, head=32, text_dim=64, text_depth=1)
+    train = replace(config.train, clips=960, batch=8, rate=3e-3, warmup=10, average=0.95)
+    return replace(config, base=base, upsampler=UpsamplerConfig(4, 32, 2, 32), pool=32, train=train)
+
+
+def _device(name: str) -> torch.device:
+    import torch
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise FourRealError("--device cuda: torch sees no CUDA GPU here; run `4real doctor`, or use --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _sheet(out: Path, part: str, console: Console) -> None:
+    """Draw samples of the averaged weights; only the first of several processes does."""
+    import os
+
+    if int(os.environ.get("RANK", "0")) != 0:
+        return
+    from fourreal.video.embedded.sheet import base_sheet, upsampler_sheet
+    from fourreal.video.embedded.weights import BASE, UPSAMPLER, load_base, load_upsampler
+
+    device = _device("auto")
+    if part == "upsampler":
+        network, _ = load_upsampler(out / UPSAMPLER)
+        upsampler_sheet(out / "samples.png", network.to(device), device)
+    else:
+        base, words, history = load_base(out / BASE)
+        for line in base_sheet(out / "samples.png", base.to(device), words, history.distilled > 0, device):
+            console.print(f"  {line}", markup=False)
+    console.print(f"samples: {out / 'samples.png'}")
+
+
+class TrainDisplay:
+    """A bar in a terminal, a line every minute elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._said = console, 0.0
+        self._bar = progress_bar(console)
+        self._task = self._bar.add_task("training", total=None, news="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, news: TrainNews) -> None:
+        """Show `news`."""
+        text = f"loss {news.loss:.4f}  {news.speed:.0f} clips/s"
+        self._bar.update(self._task, completed=news.clips, total=news.total, news=text)
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._said > 20:
+            self._said = now
+            self._console.print(f"{news.clips:>10} of {news.total} clips  {text}")

@@ -1,0 +1,118 @@
+"""What the base network learns: noise levels, masks of known frames, the loss, and guidance by distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .network import BaseNetwork, Conditions
+from .stream import Clips
+
+TEXT_DROP, CAMERA_DROP = 0.1, 0.5
+_LEAST_LEVEL = 0.05
+_EIGHT = 8
+
+Denoiser = Callable[[Tensor, Tensor, Conditions], Tensor]
+
+
+def noised(clean: Tensor, noise: Tensor, level: Tensor, known: Tensor) -> Tensor:
+    """(1 - level) clean + level noise; known frames stay clean."""
+    share = level.view(-1, 1, 1, 1, 1) * (~known)[:, :, None, None, None]
+    return clean + share * (noise - clean)
+
+
+def draw_known(context: Tensor, frames: int, generator: torch.Generator) -> Bool[Tensor, "B F"]:
+    """Which frames are given, in the shares below; frozen clips are conditioned more often, as they will be used.
+
+    The four strategies of Snap Video (arXiv 2402.14797) are none, random single frames, every k-th frame and a prefix
+    of any length; to them come exactly the first frame, the first eight, one frame anywhere, and both ends.
+    """
+    device, count = context.device, len(context)
+
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator, device=device)
+
+    place = torch.arange(frames, device=device)
+    one = (rand(count, 1) * frames).long()
+    stride, prefix = 2 + (rand(count, 1) * 4).long(), 1 + (rand(count, 1) * (frames - 1)).long()
+    ends = 1 + (rand(count, 1) * (frames // 2 - 1)).long()
+    options = torch.stack(
+        (
+            torch.zeros(count, frames, dtype=torch.bool, device=device),
+            (place == 0).expand(count, -1),
+            (place < _EIGHT).expand(count, -1),
+            rand(count, frames) < 1 / frames,
+            place % stride == 0,
+            place < prefix,
+            place == one,
+            (place < ends) | (place >= frames - ends),
+        ),
+        1,
+    )
+    free = torch.tensor([0.55, 0.18, 0.07, 0.04, 0.04, 0.04, 0.05, 0.03], device=device)
+    frozen = torch.tensor([0.2, 0.35, 0.22, 0.04, 0.04, 0.04, 0.05, 0.06], device=device)
+    edges = torch.where((context == 1)[:, None], frozen, free).cumsum(1)
+    choice = (rand(count, 1) > edges).sum(1).clamp(max=options.shape[1] - 1)
+    return options[torch.arange(count, device=device), choice]
+
+
+def conditions_of(clips: Clips, generator: torch.Generator) -> Conditions:
+    """Conditions as training draws them: text and cameras left out at times, some frames given."""
+    device, count = clips.frames.device, len(clips.words)
+
+    def rand() -> Tensor:
+        return torch.rand(count, generator=generator, device=device)
+
+    words = torch.where((rand() < TEXT_DROP)[:, None], 0, clips.words)
+    # A running clip before a moving camera must say so: without a path, time running means a still camera.
+    moves = clips.camera.abs().amax((1, 2)) > 0
+    has_camera = (rand() >= CAMERA_DROP) | (moves & (clips.context == 0))
+    known = draw_known(clips.context, clips.frames.shape[1], generator)
+    return Conditions(words, clips.context, known, clips.camera, has_camera, torch.ones(count, device=device))
+
+
+def draw_levels(count: int, generator: torch.Generator, device: torch.device) -> Float[Tensor, " B"]:
+    """Noise levels: logit-normal, towards the noisy side, with a tenth drawn evenly so that none is rare."""
+    normal = torch.sigmoid(torch.randn(count, generator=generator, device=device) + 0.8)
+    even = torch.rand(count, generator=generator, device=device)
+    pick = torch.rand(count, generator=generator, device=device) < 0.1
+    return torch.where(pick, even, normal)
+
+
+def velocity_loss(predicted: Tensor, target: Tensor, level: Tensor, known: Tensor) -> Float[Tensor, ""]:
+    """Mean squared error of the velocity (noisy - clean) / level over the frames that are not given."""
+    weight = (~known)[:, :, None, None, None] / level.clamp(min=_LEAST_LEVEL).square().view(-1, 1, 1, 1, 1)
+    pixels = predicted[0, 0].numel()
+    return ((predicted.float() - target).square() * weight).sum() / ((~known).sum() * pixels)
+
+
+def training_loss(
+    network: BaseNetwork, clips: Clips, generator: torch.Generator, teacher: Denoiser | None = None
+) -> Float[Tensor, ""]:
+    """The loss on a batch.
+
+    With a `teacher` the network learns, instead of the clean clip, the teacher's guided prediction for a random
+    weight of guidance, so that one evaluation does what took two (guidance distillation, arXiv 2210.03142).
+    """
+    clean = clips.frames.float() / 127.5 - 1
+    given = conditions_of(clips, generator)
+    level = draw_levels(len(clean), generator, clean.device)
+    noise = torch.randn(clean.shape, generator=generator, device=clean.device)
+    noisy = noised(clean, noise, level, given.known)
+    target = clean
+    if teacher is not None:
+        weight = 1 + 5 * torch.rand(len(clean), generator=generator, device=clean.device)
+        with torch.no_grad():
+            target = guided(teacher, noisy, level, given, weight)
+        given = given._replace(guidance=weight)
+    return velocity_loss(network(noisy, level, given), target, level, given.known)
+
+
+def guided(denoise: Denoiser, noisy: Tensor, level: Tensor, given: Conditions, weight: Tensor) -> Tensor:
+    """Classifier-free guidance (arXiv 2207.12598) on clean predictions: free + weight (told - free)."""
+    told = denoise(noisy, level, given).float()
+    free = denoise(noisy, level, given.without_text()).float()
+    return free + weight.view(-1, 1, 1, 1, 1) * (told - free)

@@ -1,0 +1,88 @@
+"""The three trainings: base network, guidance distilled into it, upsampler. Each is a network, a stream and a loss."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from fourreal.worlds.words import caption_words
+
+from .network import BaseConfig, BaseNetwork
+from .objective import training_loss
+from .stream import ClipStream, StreamConfig
+from .tokens import vocabulary_of
+from .upsampler import SCALE, UpsamplerConfig, UpsamplerNetwork
+from .upsampling import upsampling_loss
+
+# Crops of 144x256 that the upsampler is trained on; it is convolutional, so whole frames need not be seen.
+_CROP = (72, 128)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A training: the network that learns, its loss for one batch, and the stream of clips behind it."""
+
+    network: nn.Module
+    loss: Callable[[torch.Generator], Tensor]
+    stream: ClipStream
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how much: device, process number and count, clips a step, size of the pool."""
+
+    device: torch.device
+    rank: int = 0
+    world: int = 1
+    batch: int = 256
+    pool: int = 8192
+    first_seed: int = 0
+
+
+def _compiled(network: nn.Module, device: torch.device) -> nn.Module:
+    """On a GPU each kind of block is compiled once, in place; a whole graph would take minutes."""
+    if device.type == "cuda":
+        for module in network.modules():
+            if type(module).__name__ in {"Block", "ResBlock", "FrameMix"}:
+                module.compile()
+    return network
+
+
+def _stream(config: StreamConfig, words: tuple[str, ...], place: Placement) -> ClipStream:
+    config = replace(config, pool=place.pool, chunk=min(config.chunk, place.pool))
+    return ClipStream(
+        config, vocabulary_of(words), place.device, first_seed=place.first_seed + place.rank, stride=place.world
+    )
+
+
+def base_part(config: BaseConfig, place: Placement, teacher: BaseNetwork | None = None) -> Part:
+    """The base network; with a `teacher` (a trained base network) it learns guidance, starting from a copy of it."""
+    words = caption_words()
+    stream = _stream(StreamConfig(config.frames, config.height, config.width, config.words), words, place)
+    network = BaseNetwork(config) if teacher is None else copy.deepcopy(teacher).requires_grad_(True)
+    network.text.still.requires_grad_(False)
+    network = _compiled(network.to(place.device), place.device)
+    if teacher is not None:
+        teacher = teacher.to(place.device).requires_grad_(False)
+        _compiled(teacher, place.device)
+
+    def loss(generator: torch.Generator) -> Tensor:
+        return training_loss(network, stream.draw(place.batch), generator, teacher)  # type: ignore[arg-type]
+
+    return Part(network, loss, stream)
+
+
+def upsampler_part(config: UpsamplerConfig, place: Placement) -> Part:
+    """The upsampler, on crops of full-size clips."""
+    size = StreamConfig(config.frames, *_CROP, pool=place.pool, chunk=256, crop_of=(SCALE * 36, SCALE * 64))
+    stream = _stream(size, caption_words(), place)
+    network = _compiled(UpsamplerNetwork(config).to(place.device), place.device)
+
+    def loss(generator: torch.Generator) -> Tensor:
+        return upsampling_loss(network, stream.draw(place.batch), generator)  # type: ignore[arg-type]
+
+    return Part(network, loss, stream)
