@@ -61,6 +61,8 @@ def upsampler_sheet(path: Path, network: UpsamplerNetwork, device: torch.device,
     for clip in truth:
         low = shrunk(clip)
         smooth = torch.nn.functional.interpolate(low, scale_factor=4, mode="bicubic").clamp(0, 1)
-        columns = [c[7].cpu() for c in (smooth, upsample(network, low, steps=1), upsample(network, low), clip)]
+        columns = [
+            c[len(c) // 2].cpu() for c in (smooth, upsample(network, low, steps=1), upsample(network, low), clip)
+        ]
         rows.append(torch.cat(columns, -1))
     write_image(path, torch.cat(rows, -2).float())

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render_fast, sample_worlds
+from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render, render_fast, sample_worlds
 
 from .tokens import encode_captions
 
@@ -138,8 +138,10 @@ class ClipStream:
         shots, camera = shoot(worlds, path, times, *(c.crop_of or (c.height, c.width)))
         if c.crop_of is not None:
             shots = self._cropped(shots)
-        compiled = self.device.type == "cuda"
-        rgb, _ = render_fast(worlds, shots, ss=c.samples, batch=64, compiled=compiled)
+        if self.device.type == "cuda":
+            rgb, _ = render_fast(worlds, shots, ss=c.samples, batch=64)
+        else:
+            rgb = render(worlds, shots, ss=c.samples, geometry=False).rgb
         sentences = captions(worlds, variant=int(seeds[0]) % _VARIANTS, omit=c.omit)
         words = encode_captions(sentences, self._vocabulary, c.words).to(self.device)
         return Clips((rgb * 255).round().byte(), words, context, camera, worlds.seeds)
