@@ -24,6 +24,7 @@ from ._inputs import (
 from .base import EPS2D, FAR, NEAR, Rendering, Splats, Views
 
 _TILE = 16  # pixels; gsplat's own choice
+_WARP = 32
 _INSTALL = (
     "the CUDA rasterizer needs an NVIDIA GPU, a CUDA build of torch and gsplat 1.5.3: pip install 'fourreal[cuda]'; "
     "without a GPU, render on the CPU (fourreal.raster.numba_cpu)"
@@ -60,6 +61,22 @@ def sanitised(splats: Splats) -> Splats:
     )
 
 
+def _by_camera(splats: Splats, cameras: int) -> Splats:
+    """Every tensor as [C, N', ...], with N' the next multiple of a warp of 32; what is added is not drawn.
+
+    gsplat 1.5.3 sums the gradient of viewmats over a warp by camera, not by batch: where a warp spans two batches of
+    one camera each, their gradients mix (seen on an H100: 13 to 30 % off).
+    """
+    count = splats.means.shape[-2]
+    spare = -count % _WARP
+    fill = Splats(0.0, 1.0, 1.0, 0.0, 0.0)  # type: ignore[arg-type]
+    wide = []
+    for value, trailing, number in zip(with_cameras(splats), (1, 1, 1, 0, 1), fill, strict=True):
+        pad = (0, 0) * trailing + (0, spare)
+        wide.append(torch.nn.functional.pad(value, pad, value=float(number)).expand(cameras, *[-1] * (1 + trailing)))
+    return Splats(*wide)
+
+
 def _project(gsplat: Any, splats: Splats, views: Views) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """radii, means2d, depths, conics as [C, N, ...]; shared states go in once, others as a batch of single cameras."""
     cameras, count = views.viewmats.shape[0], splats.means.shape[-2]
@@ -67,21 +84,21 @@ def _project(gsplat: Any, splats: Splats, views: Views) -> tuple[Tensor, Tensor,
     if splats.means.dim() == splats.quats.dim() == splats.scales.dim() == splats.opacities.dim() + 1 == 2:
         states, viewmats = splats, views.viewmats
     else:
-        wide = with_cameras(splats)
-        states = Splats(*(value.expand(cameras, *value.shape[1:]) for value in wide))
+        states = _by_camera(splats, cameras)
         viewmats, ks = views.viewmats[:, None], ks[:, None]
     radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
         states.means, None, states.quats, states.scales, viewmats, ks, views.width, views.height,
         eps2d=EPS2D, near_plane=NEAR, far_plane=FAR, packed=False, opacities=states.opacities,
     )  # fmt: skip
-    radii, means2d = radii.reshape(cameras, count, 2), means2d.reshape(cameras, count, 2)
+    radii, means2d = (value.reshape(cameras, -1, 2)[:, :count] for value in (radii, means2d))
+    depths, conics = depths.reshape(cameras, -1)[:, :count], conics.reshape(cameras, -1, 3)[:, :count]
     drawn = (radii > 0).all(-1, keepdim=True)
     # gsplat leaves what it does not draw uninitialised.
     return (
         torch.where(drawn, radii, 0),
         torch.where(drawn, means2d, 0.0),
-        torch.where(drawn[..., 0], depths.reshape(cameras, count), 1.0),
-        conics.reshape(cameras, count, 3),
+        torch.where(drawn[..., 0], depths, 1.0),
+        conics.contiguous(),
     )
 
 
