@@ -26,7 +26,7 @@ def draw(setting: Setting, classifier: Classifier) -> dict[str, object]:
     worlds = setting.worlds("draw", setting.options.many(1024), labels=alone)
     verdict = judged(classifier, setting.generate(setting.given(all_said(worlds), "dynamic")))
     made = verdict.accuracy(worlds)
-    share = {k: made[k] / max(true[k], 1e-9) for k in JUDGED}
+    share = {k: made[k] / true[k] if true[k] else 0.0 for k in JUDGED}
     rows = [(k, true[k], made[k], share[k], f">= {_WANTED[k]}", said(share[k] >= _WANTED[k])) for k in JUDGED]
     head = ("factor", "true clips", "generated", "share", "wanted", "reached")
     table(f"draw: accuracy on {len(tested)} true and {len(worlds)} generated clips of one subject", head, rows)
