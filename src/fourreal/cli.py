@@ -10,10 +10,12 @@ from fourreal import __version__
 from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
 from fourreal.commands.train_video_model import train_video_model
+from fourreal.commands.video import video
 from fourreal.commands.worlds import worlds
 
 COMMANDS = {
     "demo": demo,
+    "video": video,
     "worlds": worlds,
     "train-video-model": train_video_model,
     "doctor": doctor,

@@ -27,6 +27,7 @@ from fourreal.video import (
 )
 from fourreal.video.base import MAX_PROMPT, Feature
 from fourreal.video.oracle import OracleVideoModel
+from video.tiny import tiny_model
 
 PROMPT = "a fox jumping on grass by day"
 SIGMAS = (0.01, 0.3, 1.0, 3.0, 80.0)
@@ -36,7 +37,11 @@ def make_oracle() -> VideoModel:
     return OracleVideoModel(3, size=(36, 64), score_size=(18, 32), frames=10)
 
 
-MAKERS: dict[str, Callable[[], VideoModel]] = {"oracle": make_oracle}
+def make_embedded() -> VideoModel:
+    return tiny_model()
+
+
+MAKERS: dict[str, Callable[[], VideoModel]] = {"oracle": make_oracle, "embedded": make_embedded}
 
 
 @pytest.fixture(params=MAKERS, scope="module")

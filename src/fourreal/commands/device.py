@@ -27,3 +27,16 @@ def resolve_device(name: DeviceName) -> torch.device:
     has_gsplat = importlib.util.find_spec("gsplat") is not None
     use_gpu = name == "cuda" or (name == "auto" and torch.cuda.is_available() and has_gsplat)
     return torch.device("cuda" if use_gpu else "cpu")
+
+
+def torch_device(name: DeviceName) -> torch.device:
+    """The device for work that needs no gsplat: "auto" takes a CUDA GPU if torch sees one.
+
+    Raises:
+        FourRealError: if "cuda" was asked for and torch sees no GPU.
+    """
+    import torch
+
+    if name == "auto" and torch.cuda.is_available():
+        return torch.device("cuda")
+    return resolve_device(name) if name != "auto" else torch.device("cpu")

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import tyro
 
 from fourreal.core.errors import FourRealError
 
+from .device import torch_device
 from .display import progress_bar
 
 if TYPE_CHECKING:
-    import torch
     from rich.console import Console
 
     from fourreal.video.embedded.training import TrainNews
     from fourreal.video.embedded.training_run import RunConfig
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """How it is trained.
+
+    Attributes:
+        clips: training clips in all; by default 4 million, a quarter of that for guidance and upsampler.
+        batch: clips a step and process.
+        rate: peak learning rate.
+        muon: use the Muon optimiser for matrices; AdamW otherwise.
+    """
+
+    clips: int | None = None
+    batch: int | None = None
+    rate: float | None = None
+    muon: bool = True
+
+
 def train_video_model(
     out: Path = Path("out/video_model"),
     part: Literal["base", "guidance", "upsampler"] = "base",
-    clips: int | None = None,
     minutes: float = 1e9,
-    batch: int | None = None,
-    rate: float | None = None,
     start_from: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     tiny: bool = False,
-    muon: bool = True,
+    tuning: Annotated[Tuning, tyro.conf.arg(name="")] = Tuning(),
 ) -> int:
     """Train the embedded video model; run the same command again to go on where it stopped.
 
@@ -40,17 +56,15 @@ def train_video_model(
     Args:
         out: folder of this training.
         part: the base network; guidance, distilled into a trained base network; or the upsampler.
-        clips: training clips in all; by default 4 million, a quarter of that for guidance and upsampler.
         minutes: stop after so long; what was learned is kept.
-        batch: clips a step and process.
-        rate: peak learning rate.
         start_from: weights to begin with.
         device: auto takes a CUDA GPU if there is one.
         tiny: a small network and little data, to try the training on a CPU in a minute.
-        muon: use the Muon optimiser for matrices; AdamW otherwise.
+        tuning: clips, batch, rate, optimiser.
     """
-    if minutes <= 0 or (clips is not None and clips < 1) or (batch is not None and batch < 1):
-        raise FourRealError("--minutes, --clips and --batch must be positive")
+    numbers = (minutes, tuning.clips, tuning.batch, tuning.rate)
+    if any(n is not None and n <= 0 for n in numbers):
+        raise FourRealError("--minutes, --clips, --batch and --rate must be positive")
     from rich.console import Console
 
     from fourreal.video.embedded.training_run import RunConfig, train
@@ -64,13 +78,13 @@ def train_video_model(
         config = replace(config, pool=4096, train=replace(config.train, batch=64, muon=False))
     if tiny:
         config = _tiny(config)
-    chosen = {"clips": clips, "batch": batch, "rate": rate, "muon": muon and config.train.muon}
+    chosen = {**asdict(tuning), "muon": tuning.muon and config.train.muon}
     settings = replace(config.train, **{k: v for k, v in chosen.items() if v is not None})
     config = replace(config, train=settings)
     console = Console()
     begun = time.monotonic()
     with TrainDisplay(console) as display:
-        done = train(config, _device(device), on_news=display, on_ready=console.print)
+        done = train(config, torch_device(device), on_news=display, on_ready=console.print)
     state = "done" if done else "stopped; run the same command again to go on"
     console.print(f"{state}: {out} after {(time.monotonic() - begun) / 60:.1f} minutes")
     _sheet(config.out, part, console)
@@ -81,17 +95,9 @@ def _tiny(config: RunConfig) -> RunConfig:
     from fourreal.video.embedded.network import BaseConfig
     from fourreal.video.embedded.upsampler import UpsamplerConfig
 
-    base = BaseConfig(frames=4, height=12, width=16, channels=32, dim=64, depth=2, head=32, text_dim=64, text_depth=1)
-    train = replace(config.train, clips=960, batch=8, rate=3e-3, warmup=10, average=0.95)
-    return replace(config, base=base, upsampler=UpsamplerConfig(4, 32, 2, 32), pool=32, train=train)
-
-
-def _device(name: str) -> torch.device:
-    import torch
-
-    if name == "cuda" and not torch.cuda.is_available():
-        raise FourRealError("--device cuda: torch sees no CUDA GPU here; run `4real doctor`, or use --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    base = BaseConfig(frames=10, height=12, width=16, channels=32, dim=64, depth=2, head=32, text_dim=64, text_depth=1)
+    train = replace(config.train, clips=480, batch=8, rate=3e-3, warmup=10, average=0.95)
+    return replace(config, base=base, upsampler=UpsamplerConfig(10, 32, 2, 32), pool=32, train=train)
 
 
 def _sheet(out: Path, part: str, console: Console) -> None:
@@ -103,7 +109,7 @@ def _sheet(out: Path, part: str, console: Console) -> None:
     from fourreal.video.embedded.sheet import base_sheet, upsampler_sheet
     from fourreal.video.embedded.weights import BASE, UPSAMPLER, load_base, load_upsampler
 
-    device = _device("auto")
+    device = torch_device("auto")
     if part == "upsampler":
         network, _ = load_upsampler(out / UPSAMPLER)
         upsampler_sheet(out / "samples.png", network.to(device), device)

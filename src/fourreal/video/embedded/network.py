@@ -127,10 +127,6 @@ class BaseNetwork(nn.Module):
                 nn.init.zeros_(layer.bias)
         self.register_buffer("table", rotary(self.grid, config.words, config.head), persistent=False)
 
-    def rebuild(self) -> None:
-        """Compute what is not stored with the weights."""
-        self.table = rotary(self.grid, self.config.words, self.config.head)
-
     def forward(
         self, noisy: Float[Tensor, "B F 3 H W"], level: Float[Tensor, " B"], given: Conditions
     ) -> Float[Tensor, "B F 3 H W"]:

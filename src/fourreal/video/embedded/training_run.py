@@ -96,10 +96,12 @@ def train(
     *,
     on_news: Callable[[TrainNews], None] = lambda _: None,
     on_ready: Callable[[str], None] = lambda _: None,
+    every: int = 50,
 ) -> bool:
     """Train, or go on with the training in `config.out`; True once all clips are seen.
 
-    Writes `training.safetensors` (everything to go on), `log.jsonl`, and the averaged weights in fp16.
+    Writes `training.safetensors` (everything to go on), `log.jsonl`, and the averaged weights in fp16. News come every
+    `every` steps.
 
     Raises:
         FourRealError: if the folder holds another training, or starting weights do not fit.
@@ -108,16 +110,13 @@ def train(
     begun = time.monotonic()
     device, rank, world = join_processes(device)
     checkpoint = config.out / CHECKPOINT
-    place = Placement(device, rank, world, config.train.batch, config.pool, 0)
-    resumed = _stored_position(config)
-    if resumed:
-        place = Placement(device, rank, world, config.train.batch, config.pool, resumed)
+    place = Placement(device, rank, world, config.train.batch, config.pool, _stored_position(config))
     part, before, distilled = _part(config, place)
     trainer = Trainer(part.network, config.train, device)
     if checkpoint.exists():
         trainer.load(checkpoint)
     on_ready(f"{sum(p.numel() for p in part.network.parameters()) / 1e6:.1f} M parameters on {device}, {world} process")
-    last = [time.monotonic()]
+    saved = begun
 
     def publish() -> None:
         trainer.save(checkpoint, part.stream.position)
@@ -129,13 +128,16 @@ def train(
             with (config.out / LOG).open("a") as log:
                 log.write(json.dumps({**vars(report), "seconds": round(time.monotonic() - begun, 1)}) + "\n")
             on_news(report)
-        if time.monotonic() - last[0] > 60 * config.save_minutes:
+        nonlocal saved
+        if time.monotonic() - saved > 60 * config.save_minutes:
             publish()
-            last[0] = time.monotonic()
+            saved = time.monotonic()
 
     config.out.mkdir(parents=True, exist_ok=True)
-    done = trainer.run(part.loss, until=begun + 60 * config.minutes, on_news=news)
+    done = trainer.run(part.loss, until=begun + 60 * config.minutes, every=every, on_news=news)
     publish()
+    if world > 1:
+        dist.destroy_process_group()
     return done
 
 

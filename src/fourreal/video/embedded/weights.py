@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fourreal.core.errors import FileFormatError
 from fourreal.core.storage import load_tensors, save_tensors
@@ -19,6 +18,7 @@ from .upsampler import UpsamplerConfig, UpsamplerNetwork
 
 FOLDER = Path(__file__).parent / "weights"
 BASE, UPSAMPLER, WORDS = "base.safetensors", "upsampler.safetensors", "words.safetensors"
+_Network = TypeVar("_Network", bound=nn.Module)
 _KINDS = {BASE: "embedded base", UPSAMPLER: "embedded upsampler"}
 
 
@@ -58,10 +58,7 @@ def load_base(path: Path | str) -> tuple[BaseNetwork, tuple[str, ...], History]:
     """The base network in fp32, the words it knows, and its history. Raises `ModelSourceError`."""
     tensors, meta = _read(Path(path), BASE)
     try:
-        with torch.device("meta"):
-            network = BaseNetwork(BaseConfig(**meta["config"]))
-        network = _filled(network, tensors)
-        network.rebuild()
+        network = _filled(BaseNetwork(BaseConfig(**meta["config"])), tensors)
         return network, tuple(meta["vocabulary"]), History(**meta["history"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelSourceError(_damaged(path, error)) from None
@@ -71,14 +68,13 @@ def load_upsampler(path: Path | str) -> tuple[UpsamplerNetwork, History]:
     """The upsampler in fp32 and its history. Raises `ModelSourceError`."""
     tensors, meta = _read(Path(path), UPSAMPLER)
     try:
-        with torch.device("meta"):
-            network = UpsamplerNetwork(UpsamplerConfig(**meta["config"]))
-        return _filled(network, tensors), History(**meta["history"])
+        network = _filled(UpsamplerNetwork(UpsamplerConfig(**meta["config"])), tensors)
+        return network, History(**meta["history"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelSourceError(_damaged(path, error)) from None
 
 
-def _filled(network: Any, tensors: dict[str, Tensor]) -> Any:
+def _filled(network: _Network, tensors: dict[str, Tensor]) -> _Network:
     network.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True)
     return network.requires_grad_(False).eval()
 

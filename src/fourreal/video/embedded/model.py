@@ -1,0 +1,236 @@
+"""`EmbeddedVideoModel`: the shipped networks behind the video model protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from fourreal.io.frames import resize_frames
+from fourreal.video.base import (
+    CameraPath,
+    Context,
+    KnownFrames,
+    SizeError,
+    TextCondition,
+    UnsupportedConditionError,
+    VideoModelError,
+    VideoModelSpec,
+    check_camera,
+    check_clip,
+    check_known,
+)
+
+from .network import CONTEXTS, BaseNetwork, Conditions
+from .sampling import GUIDANCE, STEPS, conditions, predict, sample
+from .understand import WordTable, understand
+from .upsampler import SCALE, UpsamplerNetwork
+from .upsampling import upsample
+from .weights import BASE, FOLDER, UPSAMPLER, WORDS, History, load_base, load_upsampler
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedVideoModel:
+    """A small Snap Video Model (arXiv 2402.14797) trained on procedural worlds; see docs/model_card.md.
+
+    Attributes:
+        base: makes clips of 16 frames of 36x64.
+        upsampler: makes them four times as large.
+        vocabulary: words that the base knows, in the order of their ids.
+        table: word vectors, to find the nearest known word.
+        history: how the base was trained.
+    """
+
+    base: BaseNetwork
+    upsampler: UpsamplerNetwork
+    vocabulary: tuple[str, ...]
+    table: WordTable
+    history: History
+
+    @staticmethod
+    def load(folder: Path | str | None = None, device: torch.device | str = "cpu") -> EmbeddedVideoModel:
+        """The shipped model, or one trained by `4real train-video-model` whose weight files lie in `folder`.
+
+        Raises:
+            ModelSourceError: if a file is missing or damaged.
+        """
+        where = FOLDER if folder is None else Path(folder)
+        base, vocabulary, history = load_base(where / BASE)
+        upsampler, _ = load_upsampler(where / UPSAMPLER)
+        table = WordTable.load(None if folder is None or not (where / WORDS).exists() else where / WORDS)
+        return EmbeddedVideoModel(base.to(device), upsampler.to(device), vocabulary, table, history)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.base.place.device
+
+    @property
+    def spec(self) -> VideoModelSpec:
+        """What the model can do."""
+        c = self.base.config
+        return VideoModelSpec(
+            "the embedded video model",
+            frozenset({"text", "first_frame", "prefix", "frames", "camera", "score", "upsample"}),
+            c.frames,
+            (SCALE * c.height, SCALE * c.width),
+            (c.height, c.width),
+            3,
+            8.0,
+            "Apache-2.0",
+        )
+
+    def encode_text(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
+        """The prompt as ids of known words.
+
+        Raises:
+            PromptError: if the prompt is empty, too long, or names nothing that the model knows.
+        """
+        found = understand(prompt, self.table)
+        ids = {word: i + 1 for i, word in enumerate(self.vocabulary)}
+        row = [ids[w] for w in found.words if w in ids][: self.base.config.words]
+        row += [0] * (self.base.config.words - len(row))
+        return TextCondition(prompt, context, found.line(), torch.tensor(row, dtype=torch.int64))
+
+    def generate(
+        self,
+        text: TextCondition,
+        *,
+        size: tuple[int, int] | None = None,
+        known: KnownFrames | None = None,
+        camera: CameraPath | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+        guidance: float = GUIDANCE,
+    ) -> Float[Tensor, "F 3 H W"]:
+        """A clip of 16 frames; see `VideoModel.generate`.
+
+        Args:
+            text: from `encode_text`.
+            size: (36, 64) for the base network alone, (144, 256) with the upsampler (default).
+            known: given frames; of another size they are resized.
+            camera: relative to frame 0; without one the model chooses (a dynamic clip's camera stands still).
+            seed: of the noise.
+            steps: evaluations of the base network.
+            on_step: called with evaluations done and in all; the upsampler counts as one more.
+            guidance: weight of the text.
+        """
+        full = self.spec.size
+        size = full if size is None else size
+        if size not in (full, self.spec.score_size):
+            can = " or ".join(f"{h}x{w}" for h, w in (self.spec.score_size, full))
+            raise SizeError(f"{self.spec.name} makes clips of {can}, not {size[0]}x{size[1]}; resize them afterwards")
+        steps = STEPS if steps is None else steps
+        if steps < 1:
+            raise VideoModelError(f"steps must be at least 1, got {steps}; {STEPS} is usual")
+        small, mask = self._known(known)
+        given = self._conditions(text, mask, camera)
+        final = size == full
+        total = steps + final
+
+        def tell(done: int, _: int) -> None:
+            if on_step is not None:
+                on_step(done, total)
+
+        clear = None if small is None else small[None].to(self.device)
+        distilled = self.history.distilled > 0
+        clip = sample(
+            self.base, given, clear, [seed], distilled=distilled, guidance=guidance, steps=steps, on_step=tell
+        )[0]
+        clip = ((clip + 1) / 2).clamp(0, 1)
+        given_frames = None if known is None else self._placed(known, size)
+        if final:
+            clip = self._upsampled(clip, given_frames, mask, seed)
+            tell(total, total)
+        clip = clip.cpu()
+        if given_frames is not None:
+            clip = torch.where(mask[:, None, None, None], given_frames, clip)
+        return clip
+
+    def _upsampled(self, clip: Tensor, given: Tensor | None, mask: Tensor, seed: int) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            return upsample(self.upsampler, clip, known=given, is_known=mask, seed=seed).float()
+
+    def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F C h w"]:
+        """Frames [16, 3, H, W] in [0, 1] as means over areas, 36x64, in [-1, 1]; differentiable."""
+        check_clip(frames, self.spec)
+        height, width = self.spec.score_size
+        if frames.shape[1] != 3 or frames.shape[2] < height or frames.shape[3] < width:
+            raise SizeError(
+                f"{self.spec.name} scores frames of 3 channels and at least {height}x{width}, "
+                f"got {list(frames.shape[1:])}"
+            )
+        return 2 * F.interpolate(frames, (height, width), mode="area") - 1
+
+    def denoise(
+        self,
+        x: Float[Tensor, "F C h w"],
+        sigma: float,
+        text: TextCondition,
+        *,
+        known: KnownFrames | None = None,
+        camera: CameraPath | None = None,
+        guidance: float = GUIDANCE,
+    ) -> Float[Tensor, "F C h w"]:
+        """The guided clean clip of x = clean + sigma noise; see `VideoModel.denoise`."""
+        check_clip(x, self.spec, self.spec.score_size)
+        if x.shape[1] != 3:
+            raise SizeError(f"{self.spec.name} denoises 3 channels, got {x.shape[1]}")
+        if not (math.isfinite(sigma) and sigma > 0):
+            raise VideoModelError(f"sigma must be positive and finite, got {sigma}")
+        small, mask = self._known(known)
+        level = sigma / (1 + sigma)
+        noisy = (x.detach().to(self.device, torch.float32) * (1 - level))[None]
+        where = mask.to(self.device)[None, :, None, None, None]
+        clear = torch.zeros_like(noisy) if small is None else small[None].to(self.device)
+        given = self._conditions(text, mask, camera)
+        levels = torch.full((1,), level, device=self.device)
+        clean = predict(
+            self.base, torch.where(where, clear, noisy), levels, given, guidance, self.history.distilled > 0
+        )
+        return torch.where(where, clear, clean)[0].to(x)
+
+    def _known(self, known: KnownFrames | None) -> tuple[Tensor | None, Tensor]:
+        """The given frames in place, encoded, and which they are."""
+        mask = torch.zeros(self.spec.frames, dtype=torch.bool)
+        if known is None:
+            return None, mask
+        check_known(known, self.spec)
+        mask[list(known.indices)] = True
+        placed = self._placed(known, None)
+        return torch.where(mask[:, None, None, None], self.encode(placed), torch.zeros(())), mask
+
+    def _placed(self, known: KnownFrames, size: tuple[int, int] | None) -> Float[Tensor, "F 3 H W"]:
+        """A clip with the given frames at their places and black elsewhere, at `size` (None: at least the base's)."""
+        frames = known.frames.detach().float().cpu()
+        height, width = self.spec.score_size
+        small = frames.shape[2] < height or frames.shape[3] < width
+        if size is None and small:
+            size = (height, width)
+        if size is not None and tuple(frames.shape[-2:]) != size:
+            frames = resize_frames(frames, *size)
+        clip = torch.zeros(self.spec.frames, *frames.shape[1:])
+        clip[list(known.indices)] = frames
+        return clip
+
+    def _conditions(self, text: TextCondition, mask: Tensor, camera: CameraPath | None) -> Conditions:
+        words = text.payload
+        if not isinstance(words, Tensor) or words.shape != (self.base.config.words,):
+            raise UnsupportedConditionError("the text was encoded by another model; use this model's encode_text")
+        if camera is not None:
+            check_camera(camera, self.spec)
+        ids: Int64[Tensor, "B L"] = words[None].to(self.device)
+        return conditions(
+            ids,
+            torch.tensor([CONTEXTS.index(text.context)], device=self.device),
+            self.spec.frames,
+            known=mask[None].to(self.device),
+            camera=None if camera is None else camera.values[None].to(self.device, torch.float32),
+        )

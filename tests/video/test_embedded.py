@@ -1,0 +1,248 @@
+"""The embedded model's parts: what it learns from, how it samples, what it refuses."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourreal.video.base import CameraPath, KnownFrames, ModelSourceError, SizeError, UnsupportedConditionError
+from fourreal.video.embedded.model import EmbeddedVideoModel
+from fourreal.video.embedded.network import Conditions
+from fourreal.video.embedded.objective import draw_known, draw_levels, guided, noised, velocity_loss
+from fourreal.video.embedded.solver import levels, solve
+from fourreal.video.embedded.stream import ClipStream, StreamConfig, draw_path, shoot
+from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
+from fourreal.video.embedded.upsampling import shrunk, upsample
+from fourreal.video.embedded.weights import BASE, FOLDER, UPSAMPLER, WORDS
+from fourreal.worlds import captions, sample_worlds
+from fourreal.worlds.words import caption_words, split_words
+from video.tiny import CPU, tiny_model, tiny_weights
+
+
+def some(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+class TestObjective:
+    def test_known_frames_stay_clean(self) -> None:
+        clean, noise = torch.rand(2, 4, 3, 5, 6), torch.randn(2, 4, 3, 5, 6)
+        known = torch.tensor([[True, False, False, True], [False, False, True, False]])
+        mixed = noised(clean, noise, torch.tensor([0.5, 1.0]), known)
+        assert torch.equal(mixed[known], clean[known])
+        torch.testing.assert_close(mixed[1, 0], noise[1, 0])
+        torch.testing.assert_close(mixed[0, 1], 0.5 * clean[0, 1] + 0.5 * noise[0, 1])
+
+    def test_every_strategy_of_known_frames_occurs_in_its_share(self) -> None:
+        known = draw_known(torch.ones(20_000, dtype=torch.long), 16, some())
+        first = torch.arange(16) == 0
+        eight = torch.arange(16) < 8
+        assert (~known.any(1)).float().mean() == pytest.approx(0.2 + 0.04 * (15 / 16) ** 16, abs=0.015)
+        assert (known == first).all(1).float().mean() == pytest.approx(0.35 + 0.04 / 15 + 0.05 / 16, abs=0.02)
+        assert (known == eight).all(1).float().mean() == pytest.approx(0.22 + 0.04 / 15, abs=0.015)
+        assert not known.all(1).any()
+
+    def test_the_loss_counts_unknown_frames_by_velocity(self) -> None:
+        target = torch.zeros(1, 4, 3, 2, 2)
+        known = torch.tensor([[True, False, False, False]])
+        off = torch.full_like(target, 0.1)
+        assert float(velocity_loss(off, target, torch.tensor([0.5]), known)) == pytest.approx(0.04)
+        assert float(velocity_loss(off, target, torch.tensor([1.0]), known)) == pytest.approx(0.01)
+        off[:, 1:] = 0
+        assert float(velocity_loss(off, target, torch.tensor([0.5]), known)) == 0
+
+    def test_levels_cover_the_range(self) -> None:
+        drawn = draw_levels(20_000, some(), CPU)
+        assert 0 <= float(drawn.min()) < 0.02
+        assert 0.98 < float(drawn.max()) <= 1
+        assert 0.6 < float(drawn.median()) < 0.75
+
+    def test_guidance_extrapolates_from_no_text(self) -> None:
+        words = torch.tensor([[3, 0]])
+        given_ = Conditions(words, words[:, 0], words == 9, torch.zeros(1, 2, 3), words[:, 0] > 0, torch.ones(1))
+
+        def denoise(x: torch.Tensor, level: torch.Tensor, c: Conditions) -> torch.Tensor:
+            return x + c.words.sum()
+
+        out = guided(denoise, torch.zeros(1, 2, 3, 1, 1), torch.ones(1), given_, torch.tensor([2.5]))
+        assert float(out.mean()) == pytest.approx(7.5)
+
+
+class TestSolver:
+    @settings(deadline=None)
+    @given(steps=st.integers(1, 40), shift=st.floats(1, 6))
+    def test_levels_fall_from_one_to_zero(self, steps: int, shift: float) -> None:
+        times = levels(steps, shift)
+        assert times[0] == 1
+        assert times[-1] == 0
+        assert all(a > b for a, b in pairwise(times))
+
+    def test_a_perfect_denoiser_ends_at_its_clip(self) -> None:
+        clip = torch.rand(4, 3, 5, 6) * 2 - 1
+        out = solve(lambda x, t: clip, torch.randn(4, 3, 5, 6, generator=some()), 5)
+        torch.testing.assert_close(out, clip)
+
+    def test_more_steps_come_closer_to_the_true_distribution(self) -> None:
+        """Pixels are normal with deviation 0.3; the best denoiser is known, and the deviation must come out."""
+        noise = torch.randn(1, 3, 60, 60, generator=some())
+
+        def clean_of(x: torch.Tensor, t: float) -> torch.Tensor:
+            return x * (1 - t) * 0.09 / ((1 - t) ** 2 * 0.09 + t**2)
+
+        exact = 0.3 * noise
+        errors = [float((solve(clean_of, noise, n) - exact).std()) for n in (4, 8, 16, 32)]
+        assert errors[0] > errors[1] > errors[2] > errors[3]
+        assert errors[2] < 0.02
+
+
+class TestStream:
+    def test_clips_carry_their_words_cameras_and_worlds(self) -> None:
+        vocabulary = vocabulary_of(caption_words())
+        config = StreamConfig(frames=3, height=12, width=16, pool=6, chunk=3)
+        stream = ClipStream(config, vocabulary, CPU, first_seed=7)
+        assert stream.pool.seeds.tolist() == [7, 8, 9, 10, 11, 12]
+        drawn = stream.draw(4)
+        assert drawn.frames.shape == (4, 3, 3, 12, 16)
+        assert not drawn.camera[:, 0].any()
+        assert (drawn.words[:, 0] > 0).all()
+        still = (drawn.context == 0) & (drawn.camera.abs().amax((1, 2)) == 0)
+        assert drawn.camera[still].abs().sum() == 0
+
+    def test_the_pool_is_renewed_as_often_as_asked(self) -> None:
+        config = StreamConfig(frames=2, height=8, width=8, pool=4, chunk=2, reuse=2.0, samples=1)
+        stream = ClipStream(config, vocabulary_of(caption_words()), CPU)
+        before = stream.position
+        for _ in range(4):
+            stream.draw(4)
+        assert stream.position - before == 8
+        assert sorted(stream.pool.seeds.tolist()) == [8, 9, 10, 11]
+
+    def test_processes_draw_different_worlds(self) -> None:
+        config = StreamConfig(frames=2, height=8, width=8, pool=4, chunk=4, samples=1)
+        words = vocabulary_of(caption_words())
+        pools = [ClipStream(config, words, CPU, first_seed=r, stride=2).pool.seeds.tolist() for r in (0, 1)]
+        assert not set(pools[0]) & set(pools[1])
+
+    def test_paths_are_about_the_first_frame_and_frozen_clips_stand_still(self) -> None:
+        worlds = sample_worlds(range(64))
+        path, times, context = draw_path(64, 5, some(), CPU)
+        shots, camera = shoot(worlds, path, times, 8, 12)
+        assert not camera[:, 0].any()
+        frozen = context == 1
+        assert 10 < int(frozen.sum()) < 45
+        assert (times[frozen] == times[frozen][:, :1]).all()
+        assert camera[frozen].abs().amax((1, 2)).min() > math.radians(9)
+        moved = (shots.viewmats[:, -1] - shots.viewmats[:, 0]).abs().amax((1, 2)) > 1e-4
+        assert torch.equal(moved, camera[:, -1].abs().amax(1) > 0)
+
+    def test_captions_become_ids_of_the_vocabulary(self) -> None:
+        words = caption_words()
+        sentence = captions(sample_worlds([5]))[0]
+        ids = encode_captions([sentence, ""], vocabulary_of(words), 40)
+        assert [words[i - 1] for i in ids[0] if i > 0] == split_words(sentence)
+        assert not ids[1].any()
+
+
+class TestUpsampler:
+    def test_untrained_it_is_bicubic(self) -> None:
+        model = tiny_model()
+        low = torch.rand(10, 3, 12, 16)
+        out = upsample(model.upsampler, low, steps=1)
+        want = F.interpolate(2 * low - 1, scale_factor=4, mode="bicubic")
+        torch.testing.assert_close(out, ((want + 1) / 2).clamp(0, 1), atol=1e-5, rtol=0)
+
+    def test_given_frames_pass_through(self) -> None:
+        model = tiny_model()
+        full, mask = torch.rand(10, 3, 48, 64), torch.arange(10) < 3
+        out = upsample(model.upsampler, shrunk(full), known=full, is_known=mask)
+        torch.testing.assert_close(out[:3], full[:3], atol=1e-5, rtol=0)
+
+
+class TestModel:
+    def test_sizes_that_it_does_not_make(self) -> None:
+        model = tiny_model()
+        with pytest.raises(SizeError, match="12x16 or 48x64"):
+            model.generate(model.encode_text("a fox"), size=(100, 100))
+
+    def test_the_text_of_another_model(self) -> None:
+        model = tiny_model()
+        text = tiny_model().encode_text("a fox")
+        other = type(text)(text.prompt, text.context, "", None)
+        with pytest.raises(UnsupportedConditionError, match="encode_text"):
+            model.generate(other, size=(12, 16))
+
+    def test_the_understanding_is_told(self) -> None:
+        text = tiny_model().encode_text("A fox JUMPING on grass!")
+        assert text.understood == 'understood as "a fox jumping on grass"'
+
+    def test_guidance_by_two_evaluations_or_none(self) -> None:
+        model = tiny_model()
+        text = model.encode_text("a red car on a road")
+        x = torch.randn(10, 3, 12, 16, generator=some())
+        one, same, three = (model.denoise(x, 1.0, text, guidance=g) for g in (1.0, 1.0, 3.0))
+        assert torch.equal(one, same)
+        assert not torch.equal(one, three)
+
+    def test_a_camera_counts_from_frame_0(self) -> None:
+        model = tiny_model()
+        text = model.encode_text("a fox", context="freeze")
+        path = torch.zeros(10, 3)
+        path[:, 0] = torch.linspace(0, 1, 10)
+        a = model.generate(text, size=(12, 16), camera=CameraPath(path), steps=2)
+        b = model.generate(text, size=(12, 16), camera=CameraPath(path + 0.4), steps=2)
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=0)
+
+    def test_a_given_frame_larger_than_the_clip(self) -> None:
+        model = tiny_model()
+        known = KnownFrames((0,), torch.rand(1, 3, 90, 160))
+        clip = model.generate(model.encode_text("a fox"), known=known, steps=1)
+        assert clip.shape == (10, 3, 48, 64)
+
+    @pytest.mark.parametrize("name", [BASE, UPSAMPLER])
+    @pytest.mark.parametrize("fault", ["missing", "cut", "other"])
+    def test_missing_and_damaged_weights(self, tmp_path: Path, name: str, fault: str) -> None:
+        for file in (BASE, UPSAMPLER):
+            (tmp_path / file).write_bytes((tiny_weights()[0] / file).read_bytes())
+        bad = tmp_path / name
+        if fault == "missing":
+            bad.unlink()
+        elif fault == "cut":
+            bad.write_bytes(bad.read_bytes()[:-100])
+        else:
+            bad.write_bytes((tmp_path / (UPSAMPLER if name == BASE else BASE)).read_bytes())
+        with pytest.raises(ModelSourceError, match=name):
+            EmbeddedVideoModel.load(tmp_path)
+
+
+def test_what_ships_is_small_and_loads() -> None:
+    assert sum((FOLDER / name).stat().st_size for name in (BASE, UPSAMPLER, WORDS)) <= 40e6
+    model = EmbeddedVideoModel.load()
+    assert model.spec.size == (144, 256)
+    assert model.spec.frames == 16
+    assert model.history.clips >= 1_000_000
+    assert model.history.distilled > 0
+    assert model.vocabulary == caption_words()
+
+
+def test_the_shipped_model_beats_repeating_the_first_frame() -> None:
+    """One denoising step at noise as strong as the signal, the first frame known: the model must know how it goes on."""
+    from fourreal.metrics import psnr
+    from fourreal.video.embedded.stream import EVALUATION_SEED
+    from fourreal.worlds import reference_cameras, render
+
+    worlds = sample_worlds([EVALUATION_SEED + 3], labels={"action": "running", "subject": "fox", "second": "none"})
+    clip = render(worlds, reference_cameras(worlds, 16, 64, 36), geometry=False).rgb[0]
+    model = EmbeddedVideoModel.load()
+    text = model.encode_text(captions(worlds)[0])
+    x = model.encode(clip)
+    x = x + torch.randn(x.shape, generator=some())
+    known = KnownFrames((0,), clip[:1])
+    clean = ((model.denoise(x, 1.0, text, known=known) + 1) / 2).clamp(0, 1)
+    repeat = clip[:1].expand_as(clip)
+    assert float(psnr(clean[1:], clip[1:]).mean()) > float(psnr(repeat[1:], clip[1:]).mean()) + 3

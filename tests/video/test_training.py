@@ -1,0 +1,163 @@
+"""Training: it learns, survives a kill, and several processes learn as one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from fourreal.core.errors import DivergenceError, FileFormatError, FourRealError
+from fourreal.core.storage import load_tensors
+from fourreal.video.embedded.sampling import conditions, predict
+from fourreal.video.embedded.training import TrainConfig, Trainer, rate_at
+from fourreal.video.embedded.training_run import CHECKPOINT, LOG, train
+from fourreal.video.embedded.weights import BASE, load_base
+from video.tiny import CPU, tiny_run, tiny_weights
+
+
+def test_a_tiny_training_lowers_the_loss() -> None:
+    _, news = tiny_weights()
+    assert news[-1].clips == news[-1].total == 400
+    first, last = news[0].loss, sum(n.loss for n in news[-2:]) / 2
+    assert last < 0.6 * first
+
+
+def test_the_weights_say_what_they_are() -> None:
+    network, words, history = load_base(tiny_weights()[0] / BASE)
+    assert history.clips == 400
+    assert history.distilled == 0
+    assert len(words) == network.config.vocabulary > 300
+    assert (tiny_weights()[0] / BASE).stat().st_size < 2.2 * sum(p.numel() for p in network.parameters()) + 20_000
+
+
+def test_guidance_is_distilled_from_a_trained_network(tmp_path: Path) -> None:
+    source = tiny_weights()[0] / BASE
+    config = replace(tiny_run(tmp_path, 160), part="guidance", start_from=source)
+    train(replace(config, train=replace(config.train, rate=1e-3)), CPU)
+    teacher, student, history = load_base(source)[0], *load_base(tmp_path / BASE)[::2]
+    assert history.distilled == 160
+    words = torch.tensor([[5, 9, 3, *[0] * 37]])
+    given = conditions(words, torch.zeros(1, dtype=torch.long), 10)
+    x, level = torch.randn(1, 10, 3, 12, 16, generator=torch.Generator().manual_seed(1)), torch.tensor([0.7])
+    wanted = predict(teacher, x, level, given, 4.0, distilled=False)
+    before = (predict(teacher, x, level, given, 4.0, distilled=True) - wanted).square().mean()
+    after = (predict(student, x, level, given, 4.0, distilled=True) - wanted).square().mean()
+    assert after < before
+
+
+def test_the_upsampler_is_trained_on_crops(tmp_path: Path) -> None:
+    losses = []
+    config = replace(tiny_run(tmp_path, 16), part="upsampler", pool=4)
+    config = replace(config, train=replace(config.train, batch=4))
+    assert train(config, CPU, on_news=lambda n: losses.append(n.loss), every=2)
+    assert all(0 < loss < 1 for loss in losses)
+    assert (tmp_path / "upsampler.safetensors").exists()
+
+
+def test_guidance_needs_a_teacher(tmp_path: Path) -> None:
+    with pytest.raises(FourRealError, match="--start-from"):
+        train(replace(tiny_run(tmp_path, 16), part="guidance"), CPU)
+
+
+def test_the_folder_of_another_training_is_refused(tmp_path: Path) -> None:
+    config = tiny_run(tmp_path, 16)
+    train(config, CPU)
+    with pytest.raises(FourRealError, match="another training"):
+        train(replace(config, base=replace(config.base, depth=2)), CPU)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    config = tiny_run(tmp_path, 16)
+    train(config, CPU)
+    whole = (tmp_path / CHECKPOINT).read_bytes()
+    (tmp_path / CHECKPOINT).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(FileFormatError, match=CHECKPOINT):
+        train(config, CPU)
+
+
+_KILLED = """
+from pathlib import Path
+from video.tiny import CPU, tiny_run
+from fourreal.video.embedded.training_run import train
+train(tiny_run(Path({out!r}), 100_000, save_minutes=0.001), CPU, every=2)
+"""
+
+
+def test_a_killed_training_goes_on(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    process = subprocess.Popen([sys.executable, "-c", _KILLED.format(out=str(tmp_path))], env=environment)
+    try:
+        end = time.monotonic() + 120
+        while not (tmp_path / BASE).exists() and time.monotonic() < end:
+            assert process.poll() is None
+            time.sleep(0.1)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    meta = load_tensors(tmp_path / CHECKPOINT, kind="video model training")[1]
+    assert meta["clips"] >= 16
+    news = []
+    assert train(tiny_run(tmp_path, meta["clips"] + 16), CPU, on_news=news.append, every=1)
+    assert news[0].clips == meta["clips"] + 8
+    assert json.loads((tmp_path / LOG).read_text().splitlines()[-1])["clips"] == meta["clips"] + 16
+
+
+_PAIR = """
+import sys, torch, torch.distributed as dist
+from torch import nn
+from fourreal.video.embedded.sampling import conditions, predict
+from fourreal.video.embedded.training import TrainConfig, Trainer
+from fourreal.video.embedded.training_run import join_processes
+device, rank, world = join_processes(torch.device("cpu"))
+torch.manual_seed(rank)
+net = nn.Linear(3, 1)
+trainer = Trainer(net, TrainConfig(clips=40, batch=2, rate=0.01, warmup=1, decay=0.0, muon=False), device)
+goal = torch.tensor([1.0, 2.0, 3.0]) * (rank + 1)
+trainer.run(lambda g: (net.weight[0] - goal).square().sum() + net.bias.square().sum(), every=5)
+print("RESULT", rank, trainer.steps, [round(v, 6) for v in net.weight[0].tolist()], flush=True)
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_learn_as_one(tmp_path: Path) -> None:
+    script = tmp_path / "pair.py"
+    script.write_text(_PAIR)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    done = subprocess.run([*command, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    rows = sorted(line.split(" ", 2)[1:] for line in done.stdout.splitlines() if line.startswith("RESULT"))
+    assert len(rows) == 2, done.stderr[-2000:]
+    assert rows[0][1] == rows[1][1]
+    torch.manual_seed(0)
+    net = torch.nn.Linear(3, 1)
+    trainer = Trainer(net, TrainConfig(clips=20, batch=2, rate=0.01, warmup=1, decay=0.0, muon=False), CPU)
+    goals = torch.tensor([1.0, 2.0, 3.0]) * torch.tensor([[1.0], [2.0]])
+    trainer.run(lambda g: (net.weight - goals).square().sum(1).mean() + net.bias.square().sum(), every=5)
+    alone = [round(v, 6) for v in net.weight[0].tolist()]
+    steps, values = rows[0][1].split(" ", 1)
+    assert int(steps) == trainer.steps == 10
+    assert json.loads(values) == pytest.approx(alone, abs=2e-5)
+
+
+def test_a_loss_that_is_not_finite_is_an_error() -> None:
+    net = torch.nn.Linear(2, 1)
+    trainer = Trainer(net, TrainConfig(clips=100, batch=2, muon=False), CPU)
+    with pytest.raises(DivergenceError, match="learning rate"):
+        trainer.run(lambda g: net.weight.sum() * float("nan"), every=2)
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    config = TrainConfig(rate=1.0, warmup=10, decay=0.25)
+    rates = [rate_at(config, step, step / 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[50] == 1.0
+    assert rates[-1] == 0.0
+    assert all(a >= b for a, b in pairwise(rates[9:]))
