@@ -17,6 +17,8 @@ _CHECKED = [
     "fit",
     "stages",
     "video",
+    "deform",
+    "guidance",
 ]
 jaxtyping.install_import_hook([f"fourreal.{name}" for name in _CHECKED], "typecheck.checker")
 
