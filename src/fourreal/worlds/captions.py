@@ -20,7 +20,7 @@ COLOR_WORDS = {
     "silver": ("silver",),
     "purple": ("purple", "violet"),
 }
-_CLOTHED = ("person", "girl", "astronaut")
+CLOTHED = ("person", "girl", "astronaut")
 OPENINGS = ("", "", "", "", "a 3D rendering of ", "a video of ", "an animation of ")
 BESIDE_ONE = ("near {}", "next to {}", "beside {}")
 BESIDE_MANY = ("near {}", "among {}", "in front of {}")
@@ -90,7 +90,7 @@ def _being(name: str, color: str, draws: _Draws) -> str:
     shade = draws.pick(COLOR_WORDS.get(color, (color,)))
     if color == "natural":
         return _article(noun)
-    if name in _CLOTHED:  # the colour is that of the clothes, not of the person
+    if name in CLOTHED:  # the colour is that of the clothes, not of the person
         return _article(f"{noun} in {shade}")
     return _article(f"{shade} {noun}")
 

@@ -1,0 +1,87 @@
+"""From free English to words that the embedded model knows, with an honest report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from fourreal.video.base import PromptError, check_prompt
+from fourreal.worlds.words import split_words
+
+from .phrasebook import ARTICLES, FRAME, Entry
+from .reader import Reader, Unit
+from .sentence import compose
+from .word_table import WordTable
+
+__all__ = ["Understanding", "WordTable", "understand"]
+
+_VIDEOS = {
+    **dict.fromkeys(("video", "videos", "clip", "movie", "film", "footage"), "a video of"),
+    **dict.fromkeys(("animation", "cartoon", "gif"), "an animation of"),
+    **dict.fromkeys(("rendering", "render"), "a 3d rendering of"),
+    **dict.fromkeys(("photo", "photograph", "picture", "image", "shot", "painting", "drawing", "scene", "view"), ""),
+}
+_OPENING = 16  # words in which "a photorealistic video of" may end
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What the model makes of a prompt.
+
+    Attributes:
+        words: in the grammar of captions, at most 40, to feed the network.
+        mapped: pairs of what the user wrote and the known phrase that stands for it; inflections are not listed.
+        ignored: content words that are not understood.
+    """
+
+    words: tuple[str, ...]
+    mapped: tuple[tuple[str, str], ...]
+    ignored: tuple[str, ...]
+
+    def line(self) -> str:
+        """One line for the user: understood as "a fox jumping" (wolf -> fox; ignored: quantum)."""
+        notes = [", ".join(f"{a} -> {b}" for a, b in self.mapped)] if self.mapped else []
+        notes += [f"ignored: {_listed(self.ignored)}"] if self.ignored else []
+        return f'understood as "{" ".join(self.words)}"' + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def understand(prompt: str, table: WordTable) -> Understanding:
+    """Read a prompt: phrases of captions pass, inflections are resolved, other words go to the nearest known phrase.
+
+    Raises:
+        PromptError: if the prompt is empty, too long, or names nothing that the model knows.
+    """
+    check_prompt(prompt)
+    sentence = compose(_units(split_words(prompt), _reader(table)))
+    if not sentence.words:
+        said = f"; not understood: {_listed(sentence.ignored)}" if sentence.ignored else ""
+        raise PromptError(
+            f"the prompt names nothing that the model knows{said}. It reads English and knows animals, people and "
+            "vehicles (panda, fox, cat, robot, car), what they do (dancing, running, eating, playing the guitar) and "
+            'where (on grass, on the beach, at night, in the rain), as in "a fox jumping on snow at sunset"'
+        )
+    return Understanding(sentence.words, sentence.mapped, sentence.ignored)
+
+
+def _units(words: Sequence[str], reader: Reader) -> list[Unit]:
+    """The units of a prompt; "a photorealistic video of" becomes what captions say for it, or nothing."""
+    for i in range(1, min(_OPENING, len(words))):
+        if words[i] == "of" and words[i - 1] in _VIDEOS:
+            start = next((k for k in range(i - 1, max(-1, i - 6), -1) if words[k] in ARTICLES), 0 if i < 6 else i - 1)
+            said = tuple(_VIDEOS[words[i - 1]].split())
+            opening = (
+                [Unit("entry", " ".join(words[start : i + 1]), Entry(FRAME, "opening", said, said))] if said else []
+            )
+            return [*reader.units(words[:start]), *opening, *reader.units(words[i + 1 :])]
+    return reader.units(words)
+
+
+def _listed(words: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(w if len(w) <= 30 else w[:29] + "…" for w in words[:most])
+    return shown if len(words) <= most else f"{shown} and {len(words) - most} more"
+
+
+@lru_cache(maxsize=4)
+def _reader(table: WordTable) -> Reader:
+    return Reader(table)
