@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from fourreal.video.base import CameraPath, KnownFrames, ModelSourceError, SizeError, UnsupportedConditionError
 from fourreal.video.embedded.model import EmbeddedVideoModel
 from fourreal.video.embedded.network import Conditions
-from fourreal.video.embedded.objective import draw_known, draw_levels, guided, noised, velocity_loss
+from fourreal.video.embedded.objective import (
+    draw_known,
+    draw_levels,
+    guided,
+    noised,
+    training_loss,
+    velocity_loss,
+)
 from fourreal.video.embedded.solver import levels, solve
 from fourreal.video.embedded.stream import ClipStream, StreamConfig, draw_path, shoot
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
@@ -73,6 +80,20 @@ class TestObjective:
         out = guided(denoise, torch.zeros(1, 2, 3, 1, 1), torch.ones(1), given_, torch.tensor([2.5]))
         assert float(out.mean()) == pytest.approx(7.5)
 
+    def test_a_student_of_guidance_that_answers_as_the_guided_teacher_has_no_loss(self) -> None:
+        stream = ClipStream(StreamConfig(3, 8, 8, pool=4, samples=1), vocabulary_of(caption_words()), CPU)
+
+        def teacher(x: torch.Tensor, level: torch.Tensor, c: Conditions) -> torch.Tensor:
+            return x + c.words.float().mean(1).view(-1, 1, 1, 1, 1)
+
+        def student(x: torch.Tensor, level: torch.Tensor, c: Conditions) -> torch.Tensor:
+            assert (c.guidance >= 1).all()
+            return x + (c.words.float().mean(1) * c.guidance).view(-1, 1, 1, 1, 1)
+
+        clips = stream.draw(8)
+        assert float(training_loss(student, clips, some(), teacher)) == pytest.approx(0, abs=1e-6)
+        assert float(training_loss(teacher, clips, some(), teacher)) > 1
+
 
 class TestSolver:
     @settings(deadline=None)
@@ -96,8 +117,8 @@ class TestSolver:
             return x * (1 - t) * 0.09 / ((1 - t) ** 2 * 0.09 + t**2)
 
         exact = 0.3 * noise
-        errors = [float((solve(clean_of, noise, n) - exact).std()) for n in (4, 8, 16, 32)]
-        assert errors[0] > errors[1] > errors[2] > errors[3]
+        errors = [float((solve(clean_of, noise, n, shift=1.0) - exact).std()) for n in (4, 8, 16)]
+        assert errors[0] > errors[1] > errors[2]
         assert errors[2] < 0.02
 
 
@@ -231,7 +252,7 @@ def test_what_ships_is_small_and_loads() -> None:
 
 
 def test_the_shipped_model_beats_repeating_the_first_frame() -> None:
-    """One denoising step at noise as strong as the signal, the first frame known: the model must know how it goes on."""
+    """One step at noise as strong as the signal, the first frame known: the model must know how it goes on."""
     from fourreal.metrics import psnr
     from fourreal.video.embedded.stream import EVALUATION_SEED
     from fourreal.worlds import reference_cameras, render

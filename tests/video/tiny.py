@@ -31,7 +31,7 @@ def tiny_weights() -> tuple[Path, tuple[TrainNews, ...]]:
     """A folder with the tiny networks, and the news of the base network's training."""
     out, news = Path(tempfile.mkdtemp(prefix="tiny-video-model-")), []
     torch.manual_seed(0)
-    train(tiny_run(out, 400), CPU, on_news=news.append, every=10)
+    train(tiny_run(out, 240), CPU, on_news=news.append, every=10)
     save_upsampler(out / UPSAMPLER, UpsamplerNetwork(SMALL).state_dict(), SMALL, History(0))
     return out, tuple(news)
 

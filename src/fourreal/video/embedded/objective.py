@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .network import BaseNetwork, Conditions
+from .network import Conditions
 from .stream import Clips
 
 TEXT_DROP, CAMERA_DROP = 0.1, 0.5
@@ -90,7 +90,7 @@ def velocity_loss(predicted: Tensor, target: Tensor, level: Tensor, known: Tenso
 
 
 def training_loss(
-    network: BaseNetwork, clips: Clips, generator: torch.Generator, teacher: Denoiser | None = None
+    network: Denoiser, clips: Clips, generator: torch.Generator, teacher: Denoiser | None = None
 ) -> Float[Tensor, ""]:
     """The loss on a batch.
 

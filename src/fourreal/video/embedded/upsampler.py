@@ -41,7 +41,8 @@ class UpsamplerNetwork(nn.Module):
         self.blocks = nn.ModuleList(ResBlock(c, d) for _ in range(config.depth))
         self.mixes = nn.ModuleList(FrameMix(c, config.frames) for _ in range(config.depth))
         self.leave = nn.Conv2d(c, 3 * SCALE**2, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
+        for value in self.leave.parameters():
+            nn.init.zeros_(value)
 
     def forward(
         self,

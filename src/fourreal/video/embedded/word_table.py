@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from fourreal.core.errors import FileFormatError
@@ -26,6 +28,17 @@ _PLAIN = 0.1  # how much nearer than a label's own name another phrase must be
 _PATH = Path(__file__).parent / "weights" / "words.safetensors"
 
 Label = tuple[str, str]
+
+
+class _Groups(NamedTuple):
+    """Rows of the examples, sorted by label; those of `OTHER` by themselves."""
+
+    labels: tuple[Label, ...]
+    rows: np.ndarray
+    starts: np.ndarray
+    counts: np.ndarray
+    others: np.ndarray
+    vectors: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,18 +79,21 @@ class WordTable:
         example alone may be near by its spelling. `above` raises the score that counts as near.
         """
         rows = [self._rows[t] for t in texts if t in self._rows]
-        if not rows:
+        groups = self._groups
+        allowed = np.array([label[0] in factors for label in groups.labels])
+        if not rows or not allowed.any():
             return None
-        words = self.vectors[rows]
-        likeness = torch.einsum("td,lmd->tlm", words, self._by_label)  # [T, L, M] to the examples of every label
-        best = torch.where(self._filled, likeness, 0.0).topk(2, dim=-1).values.clamp(min=0)
-        scores = ((1 - _SECOND) * best[..., 0] + _SECOND * best[..., 1]).amax(0)
-        allowed = torch.tensor([label[0] in factors for label in self.labels])
-        score, index = torch.where(allowed, scores, -1.0).max(0)
-        held_off = len(self._others) > 0 and bool((words @ self._others.T).max() > score)
-        label = self.labels[int(index)]
+        words = groups.vectors[rows]  # numpy: a few thousand products take less than a thread's waking
+        likeness = words @ groups.vectors[groups.rows].T
+        best = np.maximum.reduceat(likeness, groups.starts, axis=1)
+        rest = np.where(likeness == np.repeat(best, groups.counts, axis=1), 0.0, likeness)
+        second = np.maximum.reduceat(rest, groups.starts, axis=1)
+        scores = np.where(allowed, ((1 - _SECOND) * best + _SECOND * second.clip(min=0)).max(0), -1.0)
+        score, label = float(scores.max()), groups.labels[int(scores.argmax())]
+        others = words @ groups.vectors[groups.others].T
+        held_off = others.size > 0 and float(others.max()) > score
         least = above + (NEAR_ACTION if label[0] == "action" else NEAR)
-        return None if float(score) < least or held_off else label
+        return None if score < least or held_off else label
 
     def closest_entry(self, text: str, label: Label) -> Entry:
         """The caption phrase of `label` that comes nearest to `text`; a short one where there is one."""
@@ -106,29 +122,14 @@ class WordTable:
         return {word: i for i, word in enumerate(self.words)}
 
     @cached_property
-    def _others(self) -> Float[Tensor, "O D"]:
-        """Examples of words that stand for nothing."""
+    def _groups(self) -> _Groups:
+        examples = self.examples.numpy()
         other = self.labels.index(OTHER) if OTHER in self.labels else len(self.labels)
-        return self.vectors[self.examples == other]
-
-    @cached_property
-    def _members(self) -> list[list[int]]:
-        """Rows of every label's examples; `OTHER` is left empty, as it has too many to fill the others up to."""
-        out: list[list[int]] = [[] for _ in self.labels]
-        for row, index in enumerate(self.examples.tolist()):
-            if index >= 0 and self.labels[index] != OTHER:
-                out[index].append(row)
-        return out
-
-    @cached_property
-    def _filled(self) -> Bool[Tensor, "L M"]:
-        most = max(2, *(len(m) for m in self._members))
-        return torch.tensor([[i < len(m) for i in range(most)] for m in self._members])
-
-    @cached_property
-    def _by_label(self) -> Float[Tensor, "L M D"]:
-        most = self._filled.shape[1]
-        return self.vectors[torch.tensor([m + [0] * (most - len(m)) for m in self._members])]
+        rows = np.flatnonzero((examples >= 0) & (examples != other))
+        rows = rows[np.argsort(examples[rows], kind="stable")]
+        present, starts, counts = np.unique(examples[rows], return_index=True, return_counts=True)
+        labels = tuple(self.labels[i] for i in present)
+        return _Groups(labels, rows, starts, counts, np.flatnonzero(examples == other), self.vectors.numpy())
 
 
 @lru_cache(maxsize=4)
