@@ -167,7 +167,9 @@ class Trainer:
         keep = min(self.config.average, (1 + self.steps) / (10 + self.steps))
         new = self.network.state_dict()
         floats = [k for k, v in new.items() if v.is_floating_point()]
-        torch._foreach_lerp_([self.average[k] for k in floats], [new[k] for k in floats], 1 - keep)
+        torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+            [self.average[k] for k in floats], [new[k] for k in floats], 1 - keep
+        )
 
     def save(self, path: Path | str, stream_position: int) -> None:
         """Write everything needed to go on, atomically; only the first process writes."""
