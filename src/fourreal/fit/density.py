@@ -83,8 +83,7 @@ def grow(
     pruned = int((~keep).sum())
     keep[split] = False
     survivors = keep.nonzero().flatten()
-    for group in optimizer.param_groups:
-        name = group["name"]
+    for name in list(params):
         replace_rows(params, optimizer, name, survivors, added[name])
     return GrowthReport(len(clone), len(split), pruned, len(params["means"]))
 

@@ -88,14 +88,14 @@ def _stretch(state: FitState, phase: Phase, objective: Objective, count: int) ->
         for name, value in evaluation.terms.items():
             sums[name] = sums[name] + value if name in sums else value
     means = {k: float(v) / count for k, v in sums.items()}
-    if not all(bool(torch.isfinite(p).all()) for p in state.params.values()):
+    trained = [p for name in (*state.params, *state.modules) for p in state.trained(name)]
+    if not all(bool(torch.isfinite(p).all()) for p in trained):
         means["parameters"] = math.nan
     return means
 
 
 def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
-    for param in state.params.values():
-        param.grad = None
+    state.optimizer.zero_grad(set_to_none=True)
     _set_trainable(state, phase)
     evaluation = objective(state, phase)
     growing = phase.growth is not None and state.step < phase.growth.stop * phase.steps
@@ -119,6 +119,7 @@ def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
             growing and begun,
         )
         state.stats = GrowthStats.zeros(state.params["means"])
+        state.rebind()
     return evaluation
 
 
@@ -128,7 +129,8 @@ def _set_trainable(state: FitState, phase: Phase) -> None:
     for group in state.optimizer.param_groups:
         name = group["name"]
         rate = phase.rates.get(name)
-        state.params[name].requires_grad_(rate is not None)
+        for param in state.trained(name):
+            param.requires_grad_(rate is not None)
         if rate is not None:
             scale = state.extent if name == "means" else 1.0
             group["lr"] = rate.at(progress) * scale * state.rate_factor
@@ -142,6 +144,6 @@ def _recover(good: tuple[dict[str, Tensor], Mapping], state: FitState, phase: Ph
             "check the input images and cameras, or lower the rates of the recipe"
         )
     tensors, scalars = good
-    restored = FitState.restore(tensors, scalars, state.params["means"].device)
+    restored = FitState.restore(tensors, scalars, state.params["means"].device, state.modules)
     restored.rate_factor = 0.5
     return restored

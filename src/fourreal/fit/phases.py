@@ -56,7 +56,9 @@ class Phase:
         rates: learning rate by parameter name; parameters that are not named stay frozen. The rate of "means" is
             multiplied by the scene extent, as in 3DGS.
         losses: weight by name of a function in `fit.losses` (IMAGE_LOSSES or SPLAT_LOSSES).
-        views: images rendered and compared a step.
+        views: images of the canonical instant rendered and compared a step.
+        frames: images of the reference clip, of other instants, rendered and compared a step (even: pairs).
+        fields: deformations that apply, trained or not: "warp" (per-frame inconsistency), "motion" (time).
         shrink: images are compared at 1/shrink of their size (coarse to fine).
         growth: density control, or None to keep the set as it is.
 
@@ -69,12 +71,14 @@ class Phase:
     rates: Mapping[str, Rate]
     losses: Mapping[str, float] = field(default_factory=lambda: {"l1": 0.8, "dssim": 0.2})
     views: int = 1
+    frames: int = 0
+    fields: tuple[str, ...] = ()
     shrink: int = 1
     growth: Growth | None = None
 
     def __post_init__(self) -> None:
-        for name in ("steps", "views", "shrink"):
-            if getattr(self, name) < 1:
-                raise FieldError(f"Phase.{name} must be at least 1, got {getattr(self, name)}")
+        for name, least in (("steps", 1), ("views", int(self.frames == 0)), ("frames", 0), ("shrink", 1)):
+            if getattr(self, name) < least:
+                raise FieldError(f"Phase.{name} must be at least {least}, got {getattr(self, name)}")
         if not self.rates or not self.losses:
             raise FieldError(f"Phase {self.name!r} must train something and have a loss")
