@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fourreal.core.errors import FieldError, FileFormatError
 from fourreal.core.geometry import quat_exp, quat_multiply, quat_to_matrix
-from fourreal.deform import GridConfig, MlpConfig, NodeConfig, Offsets, load_field, save_field
+from fourreal.deform import MlpConfig, NodeConfig, Offsets, load_field, save_field
 from fourreal.deform.nodes import farthest_points
 from fourreal.deform.storage import Field
 
@@ -20,8 +20,6 @@ CONFIGS = {
     "few nodes": NodeConfig(nodes=2, neighbours=4),
     "mlp": MlpConfig(layers=4, width=32, skip=2),
     "discrete mlp": MlpConfig(layers=3, width=16, skip=1, discrete=True),
-    "grid": GridConfig(sizes=(3, 5)),
-    "grid of shifts": GridConfig(sizes=(4,), turning=False),
 }
 FRAMES, CANONICAL, COUNT = 6, 2, 150
 
@@ -90,7 +88,7 @@ def test_gradients(name: str) -> None:
     try:
         means = cloud(11, torch.float64)
         field = disturb(CONFIGS[name].build(means, FRAMES, CANONICAL))
-        means = means + 0.01 * torch.rand_like(means)  # the median lies on a vertex, where slopes jump
+        means = means + 0.01 * torch.rand_like(means)  # no point on a face of the inner cube, where slopes jump
     finally:
         torch.set_default_dtype(torch.float32)
     names = [n for n, _ in field.named_parameters()]
@@ -129,8 +127,8 @@ def test_files_of_another_kind(tmp_path) -> None:
     from fourreal.core.storage import save_tensors
 
     path = tmp_path / "x.safetensors"
-    meta = {"version": 1, "type": "grid", "config": {"sizes": [4]}, "frames": 3, "canonical": 0}
-    for broken in ({"type": "wavelets"}, {"canonical": 3}, {"config": {"sizes": [0]}}, {"config": {"size": 2}}, {}):
+    meta = {"version": 1, "type": "mlp", "config": {"width": 8}, "frames": 3, "canonical": 0}
+    for broken in ({"type": "wavelets"}, {"canonical": 3}, {"config": {"width": 0}}, {"config": {"size": 2}}, {}):
         save_tensors(path, {"centre": torch.zeros(3), "unit": torch.ones(())}, meta | broken, kind="deformation field")
         with pytest.raises(FileFormatError, match="not a whole deformation field"):
             load_field(path)
@@ -150,9 +148,7 @@ def test_impossible_indices(field: Field, index: float | Tensor) -> None:
     [
         (lambda: NodeConfig(nodes=0), "nodes"),
         (lambda: MlpConfig(width=0), "width"),
-        (lambda: GridConfig(sizes=()), "at least one level"),
-        (lambda: GridConfig(sizes=(1,)), "at least 2"),
-        (lambda: GridConfig().build(cloud(), 4, 4), "indices 0 to 3"),
+        (lambda: NodeConfig().build(cloud(), 4, 4), "indices 0 to 3"),
         (lambda: MlpConfig().build(cloud(), 0), "frames"),
         (lambda: MlpConfig().build(torch.zeros(0, 3), 4), "at least one Gaussian"),
     ],

@@ -1,7 +1,6 @@
 """Deformation fields: where each Gaussian goes at a time, or in a frame; nothing here knows cameras or images."""
 
 from .base import DeformConfig, DeformField, Offsets
-from .grid import GridConfig
 from .mlp import MlpConfig
 from .nodes import NodeConfig
 from .storage import load_field, save_field
@@ -9,7 +8,6 @@ from .storage import load_field, save_field
 __all__ = [
     "DeformConfig",
     "DeformField",
-    "GridConfig",
     "MlpConfig",
     "NodeConfig",
     "Offsets",

@@ -10,14 +10,13 @@ import torch
 from fourreal.core.errors import FieldError, FileFormatError
 from fourreal.core.storage import load_tensors, save_tensors
 
-from .grid import GridConfig, GridField
 from .mlp import MlpConfig, MlpField
 from .nodes import NodeConfig, NodeField
 from .space import Space
 
-Field = MlpField | NodeField | GridField
+Field = MlpField | NodeField
 _KIND, _VERSION = "deformation field", 1
-_CONFIGS = {"mlp": MlpConfig, "nodes": NodeConfig, "grid": GridConfig}
+_CONFIGS = {"mlp": MlpConfig, "nodes": NodeConfig}
 
 
 def save_field(path: Path | str, field: Field) -> None:
@@ -43,8 +42,7 @@ def load_field(path: Path | str, device: torch.device | str = "cpu") -> Field:
     if meta.get("version") != _VERSION:
         raise FileFormatError(f"{path} has version {meta.get('version')}, wanted {_VERSION}")
     try:
-        settings = {k: tuple(v) if isinstance(v, list) else v for k, v in meta["config"].items()}
-        config = _CONFIGS[meta["type"]](**settings)
+        config = _CONFIGS[meta["type"]](**meta["config"])
         tensors = {k: v.to(device) for k, v in tensors.items()}
         field = _empty(config, meta["frames"], meta["canonical"], tensors)
         field.load_state_dict(tensors)
@@ -53,11 +51,8 @@ def load_field(path: Path | str, device: torch.device | str = "cpu") -> Field:
     return field
 
 
-def _empty(
-    config: MlpConfig | NodeConfig | GridConfig, frames: int, canonical: int, tensors: dict[str, torch.Tensor]
-) -> Field:
+def _empty(config: MlpConfig | NodeConfig, frames: int, canonical: int, tensors: dict[str, torch.Tensor]) -> Field:
     space = Space(tensors["centre"], tensors["unit"])
     if isinstance(config, NodeConfig):
         return NodeField(config, frames, canonical, tensors["nodes"], space)
-    kind = MlpField if isinstance(config, MlpConfig) else GridField
-    return kind(config, frames, canonical, space)  # type: ignore[arg-type]
+    return MlpField(config, frames, canonical, space)
