@@ -17,6 +17,7 @@ _CHECKED = [
     "fit",
     "stages",
     "video",
+    "pose",
     "deform",
     "guidance",
 ]

@@ -1,0 +1,188 @@
+"""Poses from a prior: the camera path that was asked for, or an arc, refined by points followed through the clip.
+
+Needs no pycolmap, and gives an answer for clips that turn too little for structure from motion to hold on to. It
+assumes that the camera looks at one subject and circles it; what the pictures say differently is then corrected by
+bundle adjustment, frame by frame.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fourreal.core.cameras import Cameras
+from fourreal.core.geometry import look_at
+from fourreal.core.video import Video
+
+from ._adjust import Problem, Scene, adjust
+from ._threads import one_thread
+from .base import FOCAL_PRIOR, WIDE_ARC, PoseHint, PoseReport, Poses, in_scene_frame, pinhole, turning
+from .checks import examine
+from .tracks import Trail, follow, residuals, track_error, triangulate
+
+_ARCS = (5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 270.0, 360.0)  # degrees tried without a path
+_FACTORS = (0.7, 0.85, 1.0, 1.15, 1.3)  # of the turning of the path tried with one
+_ELEVATIONS = (0.0, 15.0, 35.0)  # degrees of the first view, which no path tells
+_FINALISTS = 3
+_FEWEST = 30  # followed points below which the prior stays as it is
+_FOCAL_BOUND = 2.0
+_OUTLIER = 3.0  # pixels at 256 columns: sightings this far off are left out of the last rounds
+_CLOSE = 2.0  # pixels at 256 columns: points that fit belong to the scene
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """An orbit about one subject.
+
+    Attributes:
+        refine: correct the prior by what the pictures show; without, a given path is taken at its word.
+        steps: of the last bundle adjustment, at most.
+    """
+
+    refine: bool = True
+    steps: int = 60
+
+    def build(self) -> Orbit:
+        """Itself: there is nothing to prepare."""
+        return self
+
+    def estimate(self, video: Video, hint: PoseHint) -> Poses:
+        """The cameras of all frames, in the scene frame of `base`. There is always an answer; the report judges it.
+
+        Raises `FieldError` if the hint does not fit the clip.
+        """
+        hint.check(video)
+        begun, note = time.perf_counter(), "the prior as it is"
+        focal = hint.focal or FOCAL_PRIOR * video.width
+        trail = follow(video.frames)
+        viewmats = orbit_viewmats(_prior(hint, len(video)), 15.0)
+        error = None
+        if self.refine and trail.size >= _FEWEST and len(video) > 1:
+            scene, note = self._refined(video, hint, trail, focal)
+            viewmats, focal, error = scene.viewmats, math.exp(scene.log_focal), _mean_error(scene, video, trail)
+        Ks = pinhole(focal, video.width, video.height, len(video))
+        raw = Cameras(viewmats.float(), Ks, video.width, video.height)
+        points, colors = _cloud(raw, trail, video)
+        cameras, points = in_scene_frame(raw, points, hint.canonical)
+        witness = track_error(cameras, trail)
+        findings, arc = examine(cameras, canonical=hint.canonical, points=points, path=hint.path, track_px=witness)
+        report = PoseReport(
+            f"orbit ({note})", len(video), len(video), error, arc, focal, findings, seconds=time.perf_counter() - begun
+        )
+        return Poses(cameras, report, points, colors)
+
+    @one_thread()
+    def _refined(self, video: Video, hint: PoseHint, trail: Trail, focal: float) -> tuple[Scene, str]:
+        """The best of a coarse search, adjusted; and in words, where it came from."""
+        starts = _starts(video, hint, trail, focal)
+        problem = Problem(trail, video.width, video.height, hint.canonical)
+        tried = [(*adjust(scene, problem, 8), words) for scene, words in starts]
+        scene, _, words = min(tried, key=lambda row: row[1])
+        scene, _ = adjust(scene, problem, self.steps)
+        problem = problem._replace(trail=_inliers(scene, video, trail), hold=0.05)
+        scene, _ = adjust(scene, problem, self.steps)
+        if hint.focal is None:
+            freed, _ = adjust(scene, problem._replace(free_focal=True), self.steps)
+            wide = turning(freed.cameras(video.width, video.height)) >= WIDE_ARC
+            if wide and abs(freed.log_focal - scene.log_focal) < math.log(_FOCAL_BOUND):
+                scene = freed
+        return scene, words
+
+
+def _prior(hint: PoseHint, count: int) -> Float[Tensor, "F 3"]:
+    """The path that was asked for, or an arc of 60 degrees to the right."""
+    if hint.path is not None:
+        return hint.path.double() - hint.path[hint.canonical].double()
+    share = torch.linspace(0, 1, count, dtype=torch.float64)
+    path = torch.zeros(count, 3, dtype=torch.float64)
+    path[:, 0] = math.radians(60) * (share - share[hint.canonical])
+    return path
+
+
+def orbit_viewmats(path: Float[Tensor, "F 3"], elevation: float) -> Float[Tensor, "F 4 4"]:
+    """World-to-camera [F, 4, 4] (float64) on a path about the origin, at distance 1 where the path says 0.
+
+    Args:
+        path: azimuth and elevation in radians (positive azimuth moves the camera to its right) and log distance.
+        elevation: degrees above the horizon where the path says 0.
+    """
+    azimuth, rise = path[:, 0], (path[:, 1] + math.radians(elevation)).clamp(-1.4, 1.4)
+    toward = torch.stack([rise.cos() * azimuth.sin(), rise.sin(), rise.cos() * azimuth.cos()], 1)
+    up = path.new_tensor([0.0, 1.0, 0.0])
+    return look_at(path[:, 2:].exp() * toward, torch.zeros_like(toward), up)
+
+
+def _starts(video: Video, hint: PoseHint, trail: Trail, focal: float) -> list[tuple[Scene, str]]:
+    """The few priors under which the followed points fit best, each with its points."""
+    rows = []
+    for words, path in _candidates(hint, trail, len(video)):
+        for elevation in _ELEVATIONS:
+            viewmats = orbit_viewmats(path, elevation)
+            cameras = Scene(viewmats, torch.zeros(0, 3), math.log(focal)).cameras(video.width, video.height)
+            points = triangulate(cameras, trail)
+            error = residuals(cameras, trail, points).clamp(max=4 * _OUTLIER * video.width / 256)
+            scene = Scene(viewmats, points, math.log(focal))
+            rows.append((float(error.mean()), scene, f"{words}, {elevation:.0f} degrees above the horizon"))
+    rows.sort(key=lambda row: row[0])
+    return [(scene, words) for _, scene, words in rows[:_FINALISTS]]
+
+
+def _candidates(hint: PoseHint, trail: Trail, count: int) -> list[tuple[str, Tensor]]:
+    """Paths to try, with words for each."""
+    if hint.path is not None:
+        path = _prior(hint, count)
+        return [(f"the given path, turning times {f:g}", path * path.new_tensor([f, f, 1.0])) for f in _FACTORS]
+    share = _pace(trail, count)
+    out = []
+    for arc in _ARCS:
+        for side in (1, -1):
+            path = torch.zeros(count, 3, dtype=torch.float64)
+            path[:, 0] = side * math.radians(arc) * (share - share[hint.canonical])
+            out.append((f"from an arc of {arc:.0f} degrees to the {'right' if side > 0 else 'left'}", path))
+    return out
+
+
+def _pace(trail: Trail, count: int) -> Tensor:
+    """[F] share of the way travelled at each frame, 0 to 1, as the median motion of the points says."""
+    order = torch.argsort(trail.point * count + trail.frame)
+    point, frame, xy = trail.point[order], trail.frame[order], trail.xy[order].double()
+    follows = point[1:] == point[:-1]
+    length, step = (xy[1:] - xy[:-1]).norm(dim=1)[follows], frame[1:][follows]
+    each = [length[step == i].median() if bool((step == i).any()) else length.median() for i in range(1, count)]
+    way = torch.cat([length.new_zeros(1), torch.stack(each).clamp_min(1e-3).cumsum(0)])
+    return way / way[-1]
+
+
+def _inliers(scene: Scene, video: Video, trail: Trail) -> Trail:
+    """The sightings that fit, of points that keep at least three."""
+    error = residuals(scene.cameras(video.width, video.height), trail, scene.points)
+    good = error < _OUTLIER * video.width / 256
+    length = torch.bincount(trail.point[good], minlength=trail.size)
+    good &= length[trail.point] >= 3
+    return trail._replace(frame=trail.frame[good], point=trail.point[good], xy=trail.xy[good])
+
+
+def _mean_error(scene: Scene, video: Video, trail: Trail) -> float:
+    cameras = scene.cameras(video.width, video.height)
+    error = residuals(cameras, trail, triangulate(cameras, trail))
+    kept = error[error < _OUTLIER * video.width / 256]
+    return float(kept.mean()) if len(kept) else math.inf
+
+
+def _cloud(cameras: Cameras, trail: Trail, video: Video) -> tuple[Tensor, Tensor]:
+    """Points that fit all their sightings, and their colours where first seen."""
+    points = triangulate(cameras, trail)
+    error = residuals(cameras, trail, points)
+    worst = torch.zeros(trail.size, dtype=error.dtype).scatter_reduce(0, trail.point, error, "amax")
+    kept = worst < _CLOSE * video.width / 256
+    first = torch.full((trail.size,), len(trail.point)).scatter_reduce(
+        0, trail.point, torch.arange(len(trail.point)), "amin"
+    )[kept]
+    limit = trail.xy.new_tensor([video.width - 1, video.height - 1])
+    column, row = torch.minimum(trail.xy[first].clamp_min(0), limit).long().T
+    return points[kept].float(), video.frames[trail.frame[first], :, row, column].cpu()
