@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -218,3 +220,28 @@ def test_the_network_is_smooth_through_the_canonical_time() -> None:
     near = field.offsets(cloud(), torch.tensor([CANONICAL - 1e-3, CANONICAL + 1e-3])).means.detach()
     far = field.offsets(cloud(), torch.tensor([0.0, 5.0])).means.detach()
     assert 0 < float(near.abs().max()) < 0.02 * float(far.abs().max())
+
+
+def test_the_example_of_the_page_runs(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs" / "deform.md"
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(block, names)
+    assert (tmp_path / "field.safetensors").exists()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_a_gpu_gives_the_same(name: str) -> None:
+    found = []
+    for device in ("cpu", "cuda"):
+        means = cloud().to(device).requires_grad_()
+        field = CONFIGS[name].build(cloud(), FRAMES, CANONICAL)
+        disturb(field)
+        field.to(device).rebind(means)
+        offsets = field.offsets(means, torch.tensor([0.0, 2.0, 4.5]))
+        sum(v.square().sum() for v in offsets).backward()
+        found.append([*offsets, means.grad, *(p.grad for p in field.parameters())])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(theirs.detach().cpu(), ours.detach(), rtol=1e-3, atol=1e-3 * float(ours.abs().max()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -180,3 +182,13 @@ def test_levels() -> None:
             call()
     with pytest.raises(FieldError, match="lowest <= highest"):
         annealed_level(1, 5, highest=0.1, lowest=0.5)
+
+
+def test_the_example_of_the_page_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "guidance.md"
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(block, names)
+    clip_ = names["clip"]
+    assert isinstance(clip_, Tensor)
+    assert clip_.grad is not None
