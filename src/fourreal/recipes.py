@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fourreal.fit.phases import Growth, Phase, Rate
 
 # 3DGS's rates (arXiv 2308.04079), colours faster for fewer steps; rotation at 1e-3 as in 4Real.
@@ -26,3 +28,66 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
     losses = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
     fine = Phase("fine", max(1, int(1300 * effort)), _RATES, losses, views=2, growth=growth)
     return coarse, fine
+
+_LOSSES = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
+_MOTION = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01}  # 4Real: each regulariser weighs 0.01
+_FIELD = Rate(3e-3, 1e-4)
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """Parts of the method that can be left out, each by itself (4Real, ablations).
+
+    Attributes:
+        warp: per-frame deformation of the freeze-time clip.
+        small_motion: the pull of that deformation towards zero.
+        refine_poses: joint refinement of the cameras.
+        rigidity: neighbours move alike.
+        growth: new Gaussians in the temporal stage.
+        freeze_clip: the freeze-time clip in the joint phase.
+    """
+
+    warp: bool = True
+    small_motion: bool = True
+    refine_poses: bool = True
+    rigidity: bool = True
+    growth: bool = True
+    freeze_clip: bool = True
+
+
+def canonical_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tuple[Phase, ...]:
+    """The frozen instant on two CPU cores: coarse, then without and with per-frame deformation (4Real, section 3)."""
+    prune = Growth(max_gaussians=0)
+    growth = Growth(max_gaussians=32_000, stop=0.7)
+    coarse = Phase("coarse", _steps(250, effort), _RATES, {"l1": 1.0, "haze": 0.003}, views=4, shrink=2, growth=prune)
+    rates, losses = dict(_RATES), dict(_LOSSES)
+    fields = ("warp",) if parts.warp else ()
+    if parts.warp:
+        rates["warp"] = _FIELD
+        losses |= {"small": 0.01} if parts.small_motion else {}
+    if parts.refine_poses:
+        rates["poses"] = Rate(3e-4, 3e-5)
+    fine = Phase("canonical", _steps(800, effort), rates, losses, views=2, fields=fields, growth=growth)
+    return coarse, fine
+
+
+def temporal_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tuple[Phase, ...]:
+    """Motion alone, then Gaussians and motion together on both clips (4Real, section 4)."""
+    regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
+    losses = {"l1": 0.8, "dssim": 0.2, **regular}
+    motion = Phase(
+        "motion", _steps(500, effort), {"motion": _FIELD}, losses, views=0, frames=2, fields=("motion",)
+    )
+    slow = {k: Rate(v.start * 0.5, v.end) for k, v in _RATES.items()}
+    growth = Growth(max_gaussians=40_000, stop=0.6, min_opacity=1e-2) if parts.growth else None
+    fields = ("warp", "motion") if parts.warp else ("motion",)
+    views = 2 if parts.freeze_clip else 0
+    joint = Phase(
+        "joint", _steps(500, effort), {**slow, "motion": Rate(1e-3, 1e-4)}, {**_LOSSES, **regular},
+        views=views, frames=2, fields=fields, growth=growth,
+    )  # fmt: skip
+    return motion, joint
+
+
+def _steps(count: int, effort: float) -> int:
+    return max(1, round(count * effort))

@@ -3,6 +3,7 @@
 from .base import DeformConfig, DeformField, Offsets
 from .mlp import MlpConfig
 from .nodes import NodeConfig
+from .space import Space
 from .storage import load_field, save_field
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "MlpConfig",
     "NodeConfig",
     "Offsets",
+    "Space",
     "load_field",
     "save_field",
 ]

@@ -13,6 +13,8 @@ from fourreal.core.checks import check_int
 from fourreal.core.errors import FieldError
 from fourreal.core.geometry import quat_multiply
 
+from .space import Space
+
 Index = float | Tensor
 
 
@@ -78,8 +80,20 @@ class DeformField(Protocol):
 class DeformConfig(Protocol):
     """A frozen dataclass that describes a field."""
 
-    def build(self, means: Float[Tensor, "N 3"], frames: int, canonical: int = 0, *, seed: int = 0) -> DeformField:
-        """A field that is zero everywhere, for a scene whose Gaussians are at `means`, on their device."""
+    def build(
+        self,
+        means: Float[Tensor, "N 3"],
+        frames: int,
+        canonical: int = 0,
+        *,
+        seed: int = 0,
+        space: Space | None = None,
+    ) -> DeformField:
+        """A field that is zero everywhere, for a scene whose Gaussians are at `means`, on their device.
+
+        `space` is the middle and size of what moves, where that is known (cameras tell); else the Gaussians decide,
+        and where most of these are seeds of the sky, the field sees the subject as a point.
+        """
         ...
 
 

@@ -46,9 +46,17 @@ class MlpConfig:
         for name in ("layers", "width", "skip", "x_frequencies", "t_frequencies"):
             check_int(f"MlpConfig.{name}", getattr(self, name), low=1)
 
-    def build(self, means: Float[Tensor, "N 3"], frames: int, canonical: int = 0, *, seed: int = 0) -> MlpField:
-        """A field that is zero everywhere; `seed` draws the hidden layers."""
-        return MlpField(self, frames, canonical, Space.around(means), seed)
+    def build(
+        self,
+        means: Float[Tensor, "N 3"],
+        frames: int,
+        canonical: int = 0,
+        *,
+        seed: int = 0,
+        space: Space | None = None,
+    ) -> MlpField:
+        """A field that is zero everywhere; `seed` draws the hidden layers. `space`: see `DeformConfig`."""
+        return MlpField(self, frames, canonical, Space.around(means) if space is None else space, seed)
 
 
 class MlpField(nn.Module):

@@ -49,9 +49,17 @@ class NodeConfig:
         if self.interpolation not in ("linear", "cubic"):
             raise FieldError(f"NodeConfig.interpolation must be 'linear' or 'cubic', got {self.interpolation!r}")
 
-    def build(self, means: Float[Tensor, "N 3"], frames: int, canonical: int = 0, *, seed: int = 0) -> NodeField:
-        """A field at rest whose nodes are spread over `means`; `seed` changes nothing."""
-        space = Space.around(means)
+    def build(
+        self,
+        means: Float[Tensor, "N 3"],
+        frames: int,
+        canonical: int = 0,
+        *,
+        seed: int = 0,
+        space: Space | None = None,
+    ) -> NodeField:
+        """A field at rest whose nodes are spread over `means`; `seed` changes nothing. `space`: see `DeformConfig`."""
+        space = Space.around(means) if space is None else space
         chosen = farthest_points(space.contract(means.detach()), self.nodes)
         field = NodeField(self, frames, canonical, means.detach()[chosen].clone(), space)
         field.rebind(means)
