@@ -9,6 +9,7 @@ import tyro
 from fourreal import __version__
 from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
+from fourreal.commands.lift import evaluate, lift, render
 from fourreal.commands.train_video_model import train_video_model
 from fourreal.commands.video import video
 from fourreal.commands.worlds import worlds
@@ -16,6 +17,9 @@ from fourreal.commands.worlds import worlds
 COMMANDS = {
     "demo": demo,
     "video": video,
+    "lift": lift,
+    "render": render,
+    "evaluate": evaluate,
     "worlds": worlds,
     "train-video-model": train_video_model,
     "doctor": doctor,
