@@ -29,6 +29,7 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
     fine = Phase("fine", max(1, int(1300 * effort)), _RATES, losses, views=2, growth=growth)
     return coarse, fine
 
+
 _LOSSES = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
 _MOTION = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01}  # 4Real: each regulariser weighs 0.01
 _FIELD = Rate(3e-3, 1e-4)
@@ -75,9 +76,7 @@ def temporal_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tup
     """Motion alone, then Gaussians and motion together on both clips (4Real, section 4)."""
     regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
     losses = {"l1": 0.8, "dssim": 0.2, **regular}
-    motion = Phase(
-        "motion", _steps(500, effort), {"motion": _FIELD}, losses, views=0, frames=2, fields=("motion",)
-    )
+    motion = Phase("motion", _steps(500, effort), {"motion": _FIELD}, losses, views=0, frames=2, fields=("motion",))
     slow = {k: Rate(v.start * 0.5, v.end) for k, v in _RATES.items()}
     growth = Growth(max_gaussians=40_000, stop=0.6, min_opacity=1e-2) if parts.growth else None
     fields = ("warp", "motion") if parts.warp else ("motion",)
