@@ -19,6 +19,7 @@ from .base import pinhole
 from .tracks import Trail
 
 _LOSS = 1.0  # pixels at 256 columns: larger errors count ever less (Cauchy)
+_SETTLED = 1e-5  # relative gain that ends the steps: focal length and turning trade off along a flat valley
 _NEAR = 1e-3  # depth below which a point counts as at this depth
 
 
@@ -28,6 +29,7 @@ class Scene(NamedTuple):
     viewmats: Tensor
     points: Tensor
     log_focal: float
+    twists: Tensor  # [F, 6] how far each pose has moved from the first guess (rho, phi)
 
     def cameras(self, width: int, height: int) -> Cameras:
         """As cameras of a size."""
@@ -43,7 +45,8 @@ class Problem(NamedTuple):
     height: int
     fixed: int
     free_focal: bool = False
-    hold: float = 0.3  # pixels at 256 columns per degree (or percent of the distance) that a pose leaves its guess
+    hold: float = 0.3  # pixels at 256 columns per degree (or 1/57 of the distance) that a pose leaves its guess
+    smooth: float = 0.0  # the same per degree by which that differs from the mean of its neighbours', doubled
 
 
 class _System(NamedTuple):
@@ -56,21 +59,20 @@ class _System(NamedTuple):
 
 def adjust(scene: Scene, problem: Problem, steps: int) -> tuple[Scene, float]:
     """At most `steps` steps from `scene`; the better scene and its cost (mean robust squared error, pixels^2)."""
-    twists = torch.zeros(len(scene.viewmats), 6, dtype=torch.float64)
-    cost, damping = _cost(scene, twists, problem), 1e-3
+    cost, damping = _cost(scene, problem), 1e-3
     for _ in range(steps):
-        system = _linearized(scene, twists, problem)
+        system = _linearized(scene, problem)
         for _ in range(6):
-            trial, moved = _moved(scene, twists, system, damping)
-            trial_cost = _cost(trial, moved, problem)
+            trial = _moved(scene, system, damping)
+            trial_cost = _cost(trial, problem)
             if trial_cost < cost:
                 break
             damping *= 8
         else:
             break
-        gain, scene, twists, cost = cost - trial_cost, trial, moved, trial_cost
+        gain, scene, cost = cost - trial_cost, trial, trial_cost
         damping = max(damping / 6, 1e-9)
-        if gain < 1e-4 * cost:
+        if gain < _SETTLED * cost:
             break
     return scene, cost
 
@@ -89,20 +91,24 @@ def _projected(scene: Scene, problem: Problem) -> tuple[Tensor, Tensor]:
     return own, own[:, :2] / own[:, 2:] * math.exp(scene.log_focal) + centre - trail.xy.double()
 
 
-def _cost(scene: Scene, twists: Tensor, problem: Problem) -> float:
+def _cost(scene: Scene, problem: Problem) -> float:
     _, error = _projected(scene, problem)
     scale = (_LOSS * _unit(problem)) ** 2
     robust = scale * torch.log1p(error.square().sum(1) / scale)
-    held = _held(problem) * twists.square().sum()
-    return float((robust.sum() + held) / len(error))
+    prior = (scene.twists * (_prior(problem, len(scene.twists)) @ scene.twists)).sum()
+    return float((robust.sum() + prior) / len(error))
 
 
-def _held(problem: Problem) -> float:
-    """Weight of a squared twist (its distances are in units of the scene's): one degree costs `hold` squared."""
-    return len(problem.trail.frame) / 1000 * (problem.hold * _unit(problem) * 180 / math.pi) ** 2
+def _prior(problem: Problem, frames: int) -> Tensor:
+    """[F, F] weights of products of twists: to stay near the guess, and to leave it smoothly."""
+    bend = torch.zeros(max(frames - 2, 0), frames, dtype=torch.float64)
+    for row in range(len(bend)):
+        bend[row, row : row + 3] = torch.tensor([1.0, -2.0, 1.0])
+    form = problem.hold**2 * torch.eye(frames, dtype=torch.float64) + problem.smooth**2 * bend.T @ bend
+    return form * len(problem.trail.frame) / 1000 * (_unit(problem) * 180 / math.pi) ** 2
 
 
-def _linearized(scene: Scene, twists: Tensor, problem: Problem) -> _System:
+def _linearized(scene: Scene, problem: Problem) -> _System:
     """Normal equations in twists applied on the left of each pose, the log focal length, and the points."""
     trail, frames = problem.trail, len(scene.viewmats)
     own, error = _projected(scene, problem)
@@ -129,9 +135,9 @@ def _linearized(scene: Scene, twists: Tensor, problem: Problem) -> _System:
     right = torch.zeros(frames, 6, dtype=torch.float64)
     right.index_add_(0, trail.frame, (weighted * by_pose.transpose(1, 2) @ error[..., None]).squeeze(-1))
     right_cameras = torch.cat([right.flatten(), (weight[:, None] * by_focal.squeeze(-1) * error).sum()[None]])
-    held = _held(problem)
-    cameras[range(size - 1), range(size - 1)] += held
-    right_cameras[:-1] += held * twists.flatten()
+    prior = _prior(problem, frames)
+    cameras[:-1, :-1] += torch.kron(prior, torch.eye(6, dtype=torch.float64))
+    right_cameras[:-1] += (prior @ scene.twists).flatten()
     stiff = [*range(6 * problem.fixed, 6 * problem.fixed + 6), *([] if problem.free_focal else [size - 1])]
     cameras[stiff, stiff] += 1e15
     points = torch.zeros(count, 3, 3, dtype=torch.float64)
@@ -152,7 +158,7 @@ def _mixed(trail: Trail, weighted: Tensor, by_pose: Tensor, by_point: Tensor, by
     return torch.cat([blocks.permute(0, 2, 1, 3).reshape(-1, trail.size, 3), last[None]])
 
 
-def _moved(scene: Scene, twists: Tensor, system: _System, damping: float) -> tuple[Scene, Tensor]:
+def _moved(scene: Scene, system: _System, damping: float) -> Scene:
     """The damped Gauss-Newton step: cameras from the reduced system, then the points."""
     eye = torch.eye(3, dtype=torch.float64)
     diagonal = torch.diag_embed(system.points.diagonal(dim1=1, dim2=2))
@@ -167,4 +173,4 @@ def _moved(scene: Scene, twists: Tensor, system: _System, damping: float) -> tup
     points = scene.points + (inverse @ left[..., None]).squeeze(-1)
     turn = step[:-1].view(-1, 6)
     log_focal = scene.log_focal + float(step[-1].clamp(-0.2, 0.2))
-    return Scene(se3_exp(turn) @ scene.viewmats, points, log_focal), twists + turn
+    return Scene(se3_exp(turn) @ scene.viewmats, points, log_focal, scene.twists + turn)

@@ -26,7 +26,9 @@ from fourreal.core.video import Video
 
 FOCAL_PRIOR = 1.2  # focal length in image widths where nothing is known: COLMAP's guess, 45 degrees of view
 SMALL_ARC = 10.0  # degrees of turning below which neither the focal length nor the distance is determined
-WIDE_ARC = 40.0  # degrees of turning from which on the focal length can be estimated
+NARROW_ARC, WIDE_ARC = 20.0, 40.0  # degrees of turning: below, focal lengths run away; above, they can be estimated
+_EVIDENCE = 0.05  # in between: share by which the mean squared error must fall for an estimate to count
+FOCAL_BOUND = 2.0  # an estimate further than this factor from the guess has run away
 
 Severity = Literal["ok", "suspect", "wrong"]
 
@@ -223,6 +225,20 @@ def turning(cameras: Cameras) -> float:
     rotation = cameras.viewmats[:, :3, :3].double()
     trace = torch.einsum("iab,jab->ij", rotation, rotation)
     return float(torch.rad2deg(((trace.min() - 1) / 2).clamp(-1, 1).acos()))
+
+
+def focal_tells(turned: float, change: float, gain: float) -> bool:
+    """Whether an estimated focal length is to be believed.
+
+    Args:
+        turned: degrees by which the camera turns under the estimate.
+        change: natural logarithm of estimate over guess.
+        gain: share by which the mean squared error fell. Clips that are consistent in themselves gain a lot even on
+            arcs of 20 degrees; generated ones that bend gain nothing there, and the estimate is noise.
+    """
+    if abs(change) > math.log(FOCAL_BOUND) or turned < NARROW_ARC:
+        return False
+    return turned >= WIDE_ARC or gain >= _EVIDENCE
 
 
 def pinhole(focal: float, width: int, height: int, count: int) -> Float[Tensor, "count 3 3"]:

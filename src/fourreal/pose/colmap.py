@@ -7,6 +7,7 @@ from the distance. Attempts go from the cheap to the thorough until one register
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 
@@ -20,12 +21,12 @@ from fourreal.core.video import Video
 from ._sfm import Attempt, Mapper, Matched, Model, import_pycolmap, matched
 from .base import (
     FOCAL_PRIOR,
-    WIDE_ARC,
     PoseError,
     PoseHint,
     PoseReport,
     Poses,
     count_words,
+    focal_tells,
     in_scene_frame,
     pinhole,
     turning,
@@ -38,8 +39,7 @@ ATTEMPTS = (
     Attempt("enlarged 2x, neighbours matched"),
     Attempt("enlarged 3x, all pairs matched", 3, 0.001, 0.85, None, ("incremental", "global")),
 )
-_FREE_FROM = 25.0  # degrees with the guessed focal length from which on freeing it is tried: a guess halves the arc
-_FOCAL_BOUND = 2.0  # the freed focal length must stay within this factor of the guess
+_FREE_FROM = 10.0  # degrees with the guessed focal length from which on freeing it is tried: a guess can halve the arc
 _SETTLED = 0.01  # relative change of the focal length that ends its refinement
 _ROUNDS = 4
 _MOST_MISSING = 0.2  # of the frames may be interpolated
@@ -140,10 +140,11 @@ def _with_focal(matches: Matched, model: Model, canonical: int, mapper: Mapper) 
     if turning(_cameras(model)) < _FREE_FROM:
         return model
     focal, current = model.focal, model
-    for _ in range(_ROUNDS):
+    for turn in range(_ROUNDS):
         freed = matches.freed(current)
-        if not 1 / _FOCAL_BOUND < freed.focal / model.focal < _FOCAL_BOUND:
-            return model
+        gain = 1 - (freed.error / model.error) ** 2
+        if not focal_tells(turning(_cameras(freed)), math.log(freed.focal / model.focal), gain):
+            return model if turn == 0 else current
         settled, focal = abs(freed.focal / focal - 1) < _SETTLED, freed.focal
         current = freed
         if settled:
@@ -152,7 +153,7 @@ def _with_focal(matches: Matched, model: Model, canonical: int, mapper: Mapper) 
         if not again or len(again[0].frames) < len(model.frames):
             break
         current = again[0]
-    return current if turning(_cameras(current)) >= WIDE_ARC else model
+    return current
 
 
 def _cameras(model: Model) -> Cameras:

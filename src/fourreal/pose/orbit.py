@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -21,7 +22,7 @@ from fourreal.core.video import Video
 
 from ._adjust import Problem, Scene, adjust
 from ._threads import one_thread
-from .base import FOCAL_PRIOR, WIDE_ARC, PoseHint, PoseReport, Poses, in_scene_frame, pinhole, turning
+from .base import FOCAL_BOUND, FOCAL_PRIOR, PoseHint, PoseReport, Poses, focal_tells, in_scene_frame, pinhole, turning
 from .checks import examine
 from .tracks import Trail, follow, residuals, track_error, triangulate
 
@@ -30,7 +31,8 @@ _FACTORS = (0.7, 0.85, 1.0, 1.15, 1.3)  # of the turning of the path tried with 
 _ELEVATIONS = (0.0, 15.0, 35.0)  # degrees of the first view, which no path tells
 _FINALISTS = 3
 _FEWEST = 30  # followed points below which the prior stays as it is
-_FOCAL_BOUND = 2.0
+_BELIEF = 0.7  # factor on the cost of what was asked for
+_FIRM, _LOOSE, _SMOOTH = 3.0, 0.05, 12.0  # see `Problem.hold` and `smooth`; the first and last times the noise
 _OUTLIER = 3.0  # pixels at 256 columns: sightings this far off are left out of the last rounds
 _CLOSE = 2.0  # pixels at 256 columns: points that fit belong to the scene
 
@@ -79,19 +81,44 @@ class Orbit:
     @one_thread()
     def _refined(self, video: Video, hint: PoseHint, trail: Trail, focal: float) -> tuple[Scene, str]:
         """The best of a coarse search, adjusted; and in words, where it came from."""
-        starts = _starts(video, hint, trail, focal)
         problem = Problem(trail, video.width, video.height, hint.canonical)
-        tried = [(*adjust(scene, problem, 8), words) for scene, words in starts]
-        scene, _, words = min(tried, key=lambda row: row[1])
-        scene, _ = adjust(scene, problem, self.steps)
-        problem = problem._replace(trail=_inliers(scene, video, trail), hold=0.05)
-        scene, _ = adjust(scene, problem, self.steps)
-        if hint.focal is None:
-            freed, _ = adjust(scene, problem._replace(free_focal=True), self.steps)
-            wide = turning(freed.cameras(video.width, video.height)) >= WIDE_ARC
-            if wide and abs(freed.log_focal - scene.log_focal) < math.log(_FOCAL_BOUND):
+        tried = [(start, *adjust(start.scene, problem, 8)) for start in _starts(video, hint, trail, focal)]
+        # What was asked for is believed unless the pictures clearly contradict it.
+        start, scene, _ = min(tried, key=lambda row: row[2] * (_BELIEF if row[0].asked else 1))
+        # A turning that is known tells the focal length.
+        told = hint.focal is None and start.asked
+        noise = _noise(scene, problem)
+        problem = problem._replace(
+            hold=_FIRM * noise if start.asked else _LOOSE, smooth=_SMOOTH * noise, free_focal=told
+        )
+        scene, _ = adjust(start.scene if told else scene, problem, self.steps)
+        if told and abs(scene.log_focal - math.log(focal)) > math.log(FOCAL_BOUND):
+            problem = problem._replace(free_focal=False)
+            scene, _ = adjust(start.scene, problem, self.steps)
+        problem = problem._replace(trail=_inliers(scene, video, trail))
+        scene, cost = adjust(scene, problem, self.steps)
+        if hint.focal is None and not told:
+            freed, lower = adjust(scene, problem._replace(free_focal=True), 2 * self.steps)
+            turned = turning(freed.cameras(video.width, video.height))
+            if focal_tells(turned, freed.log_focal - scene.log_focal, 1 - lower / cost):
                 scene = freed
-        return scene, words
+        return scene, start.words
+
+
+def _noise(scene: Scene, problem: Problem) -> float:
+    """How far sightings are off, median, in pixels at 256 columns, but at least a tenth.
+
+    The more a clip bends, the less its points are to be followed, and the more the prior.
+    """
+    error = residuals(scene.cameras(problem.width, problem.height), problem.trail, scene.points)
+    return max(0.1, float(error.median()) * 256 / problem.width)
+
+
+class _Start(NamedTuple):
+    error: float
+    scene: Scene
+    words: str
+    asked: bool  # the path that was asked for, as it is
 
 
 def _prior(hint: PoseHint, count: int) -> Float[Tensor, "F 3"]:
@@ -117,33 +144,36 @@ def orbit_viewmats(path: Float[Tensor, "F 3"], elevation: float) -> Float[Tensor
     return look_at(path[:, 2:].exp() * toward, torch.zeros_like(toward), up)
 
 
-def _starts(video: Video, hint: PoseHint, trail: Trail, focal: float) -> list[tuple[Scene, str]]:
-    """The few priors under which the followed points fit best, each with its points."""
+def _starts(video: Video, hint: PoseHint, trail: Trail, focal: float) -> list[_Start]:
+    """The few priors under which the followed points fit best, each with its points, and what was asked for."""
     rows = []
-    for words, path in _candidates(hint, trail, len(video)):
+    for words, path, asked in _candidates(hint, trail, len(video)):
         for elevation in _ELEVATIONS:
             viewmats = orbit_viewmats(path, elevation)
-            cameras = Scene(viewmats, torch.zeros(0, 3), math.log(focal)).cameras(video.width, video.height)
+            guess = Scene(viewmats, torch.zeros(0, 3), math.log(focal), torch.zeros(len(video), 6).double())
+            cameras = guess.cameras(video.width, video.height)
             points = triangulate(cameras, trail)
             error = residuals(cameras, trail, points).clamp(max=4 * _OUTLIER * video.width / 256)
-            scene = Scene(viewmats, points, math.log(focal))
-            rows.append((float(error.mean()), scene, f"{words}, {elevation:.0f} degrees above the horizon"))
-    rows.sort(key=lambda row: row[0])
-    return [(scene, words) for _, scene, words in rows[:_FINALISTS]]
+            scene = guess._replace(points=points)
+            where = f"{words}, {elevation:.0f} degrees above the horizon"
+            rows.append(_Start(float(error.mean()), scene, where, asked))
+    rows.sort(key=lambda row: row.error)
+    return rows[:_FINALISTS] + [row for row in rows[_FINALISTS:] if row.asked]
 
 
-def _candidates(hint: PoseHint, trail: Trail, count: int) -> list[tuple[str, Tensor]]:
-    """Paths to try, with words for each."""
+def _candidates(hint: PoseHint, trail: Trail, count: int) -> list[tuple[str, Tensor, bool]]:
+    """Paths to try, with words for each, and whether it is what was asked for."""
     if hint.path is not None:
         path = _prior(hint, count)
-        return [(f"the given path, turning times {f:g}", path * path.new_tensor([f, f, 1.0])) for f in _FACTORS]
+        scaled = [(f, path * path.new_tensor([f, f, 1.0])) for f in _FACTORS]
+        return [(f"the given path, turning times {f:g}", p, f == 1.0) for f, p in scaled]
     share = _pace(trail, count)
     out = []
     for arc in _ARCS:
         for side in (1, -1):
             path = torch.zeros(count, 3, dtype=torch.float64)
             path[:, 0] = side * math.radians(arc) * (share - share[hint.canonical])
-            out.append((f"from an arc of {arc:.0f} degrees to the {'right' if side > 0 else 'left'}", path))
+            out.append((f"from an arc of {arc:.0f} degrees to the {'right' if side > 0 else 'left'}", path, False))
     return out
 
 
