@@ -25,7 +25,7 @@ from fourreal.deform.losses import (
 )
 from fourreal.raster.base import Rasterizer, Splats, Views
 
-from .loop import Evaluation, Objective
+from .loop import CHECK_EVERY, Evaluation, Objective
 from .losses import IMAGE_LOSSES, SPLAT_LOSSES
 from .phases import Phase
 from .state import FitState
@@ -121,7 +121,7 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
     """Compare random frames of both clips with renders of the state's Gaussians, deformed by its modules "warp" and
     "motion" as the phase says, from cameras corrected by its module "poses"; plus the phase's regularisers."""
     pyramid: dict[int, Clips] = {}
-    nearby: dict[int, Neighbours] = {}
+    nearby: dict[tuple[int, int, int], Neighbours] = {}
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
         level = pyramid.setdefault(phase.shrink, clips.shrunk(phase.shrink))
@@ -147,7 +147,7 @@ def _unit(state: FitState, name: str) -> Tensor:
 
 
 def _motion_terms(
-    motion: Offsets, state: FitState, phase: Phase, nearby: dict[int, Neighbours]
+    motion: Offsets, state: FitState, phase: Phase, nearby: dict[tuple[int, int, int], Neighbours]
 ) -> dict[str, Float[Tensor, ""]]:
     """Regularisers of the motion; reference frames come in pairs of successive times."""
     means, unit = state.params["means"], _unit(state, "motion")
@@ -157,10 +157,11 @@ def _motion_terms(
     wanted = [k for k in _PAIRWISE if k in phase.losses]
     if not wanted:
         return terms
-    if len(means) not in nearby:
+    key = (state.phase, state.step // CHECK_EVERY, len(means))  # a resumed run must find the same neighbours
+    if key not in nearby:
         nearby.clear()
-        nearby[len(means)] = neighbourhood(means, _NEIGHBOURS)
-    some = nearby[len(means)].sample(_SAMPLED, state.generator)
+        nearby[key] = neighbourhood(means, _NEIGHBOURS)
+    some = nearby[key].sample(_SAMPLED, state.generator)
     sums = dict.fromkeys(wanted, means.new_zeros(()))
     pairs = len(motion.means) // 2
     for i in range(pairs):

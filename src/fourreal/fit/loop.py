@@ -75,6 +75,7 @@ def fit(
         total = sum(p.steps for p in phases)
         on_progress(Progress(phase.name, done, total, terms, len(state.params["means"]), not finite))
         if finite:
+            state.rebind()  # here, where states are saved, so that a resumed run is bound alike
             good = state.snapshot()
             save(state)
     return state
