@@ -184,7 +184,7 @@ def _draw(clips: Clips, state: FitState, phase: Phase) -> _Batch:
     matrices, ks, truth = [], [], []
     warp = motion = None
     if phase.views:
-        index = torch.randperm(len(clips.freeze.cameras), generator=state.generator)[: phase.views].to(means.device)
+        index = _views(clips, state, phase).to(means.device)
         cameras = clips.freeze.cameras
         matrices.append(_corrected(state, cameras.viewmats[index], index))
         ks.append(cameras.Ks[index])
@@ -211,6 +211,18 @@ def _draw(clips: Clips, state: FitState, phase: Phase) -> _Batch:
         moved = [torch.cat(column) for column in zip(*states, strict=True)]
         splats = Splats(moved[0], moved[1], moved[2].exp(), opacities, colors)
     return _Batch(splats, views, torch.cat(truth), warp, motion)
+
+
+def _views(clips: Clips, state: FitState, phase: Phase) -> Int64[Tensor, " C"]:
+    """Random freeze frames; half of the time the canonical one is among them where the others may warp.
+
+    It alone shows the scene as it is: drawn as rarely as the rest, warps and cameras drift together and leave it
+    behind. Reference frames share its camera, so it needs no help beside them.
+    """
+    index = torch.randperm(len(clips.freeze.cameras), generator=state.generator)[: phase.views]
+    if "warp" in phase.fields and not phase.frames and float(torch.rand((), generator=state.generator)) < 0.5:
+        index = torch.cat((index.new_tensor([clips.canonical]), index[index != clips.canonical]))[: phase.views]
+    return index
 
 
 def _field(state: FitState, name: str) -> DeformField:
