@@ -8,6 +8,7 @@ from .colmap import Colmap
 from .frames import ALIKE, Alike, camera_moves, likeness, most_alike
 from .known import Known
 from .orbit import Orbit
+from .reference import reference_cameras
 
 __all__ = [
     "ALIKE",
@@ -27,4 +28,5 @@ __all__ = [
     "estimate_poses",
     "likeness",
     "most_alike",
+    "reference_cameras",
 ]

@@ -21,6 +21,7 @@ from fourreal.core.video import Video
 from ._sfm import Attempt, Mapper, Matched, Model, import_pycolmap, matched
 from .base import (
     FOCAL_PRIOR,
+    NARROW_ARC,
     PoseError,
     PoseHint,
     PoseReport,
@@ -89,7 +90,8 @@ class Colmap:
                 found.append(_poses(video, hint, model, attempt, trail))
                 why = _faults(found[-1].report)
             notes.append(f"colmap, {attempt.name}: {why or 'every frame registered, nothing suspicious'}")
-            if not why:
+            # A small arc stays one, however hard one looks.
+            if not why or (found and why == _arc_words(found[-1].report)):
                 break
         if not found:
             words = f"structure from motion registered at most {most} of {len(video)} frames ({'; '.join(notes)})"
@@ -116,6 +118,10 @@ def _faults(report: PoseReport) -> str:
     return "; ".join([*missing, *report.checks])
 
 
+def _arc_words(report: PoseReport) -> str:
+    return next(f.words for f in report.findings if f.name == "arc")
+
+
 def _holding(models: list[Model], canonical: int, count: int) -> tuple[Model | None, str]:
     """The largest model with the canonical frame, and what it lacks ("" if nothing)."""
     if not models:
@@ -140,11 +146,11 @@ def _with_focal(matches: Matched, model: Model, canonical: int, mapper: Mapper) 
     if turning(_cameras(model)) < _FREE_FROM:
         return model
     focal, current = model.focal, model
-    for turn in range(_ROUNDS):
+    for _ in range(_ROUNDS):
         freed = matches.freed(current)
         gain = 1 - (freed.error / model.error) ** 2
         if not focal_tells(turning(_cameras(freed)), math.log(freed.focal / model.focal), gain):
-            return model if turn == 0 else current
+            return model
         settled, focal = abs(freed.focal / focal - 1) < _SETTLED, freed.focal
         current = freed
         if settled:
@@ -153,7 +159,7 @@ def _with_focal(matches: Matched, model: Model, canonical: int, mapper: Mapper) 
         if not again or len(again[0].frames) < len(model.frames):
             break
         current = again[0]
-    return current
+    return current if turning(_cameras(current)) >= NARROW_ARC else model
 
 
 def _cameras(model: Model) -> Cameras:

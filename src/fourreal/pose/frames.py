@@ -18,7 +18,7 @@ ALIKE = 0.8  # similarity from which two frames count as one view of one scene
 _HEIGHT = 72  # pixels: frames are compared at this height, where small bends and noise no longer matter
 _FAINT = 0.02  # of gray in [0, 1]: contrast below which details are noise
 _MOVED = 0.004  # image widths by which a resting camera's points may seem to move: 1 px at 256
-_RESTING = 0.3  # share of the points that rest if the camera does; subjects fill less than the rest
+_RESTING = 0.1  # share of the points that rest at least if the camera does; with a moving one it is below 0.06
 
 
 class Alike(NamedTuple):
@@ -32,7 +32,9 @@ class Alike(NamedTuple):
 def most_alike(reference: Video, freeze: Video) -> Alike:
     """The frame of the reference clip and the frame of the freeze-time clip that show the same view and moment.
 
-    A similarity below `ALIKE` says that the clips do not share a view.
+    A similarity below `ALIKE` says that the clips do not share a view. Measured: copies that a video model made of its
+    conditioning frame 0.86 to 0.99, the same view at another moment 0.64 to 1 (so the maximum tells the moment), views
+    4 degrees apart 0.46 to 0.72, other scenes below 0.3.
     """
     table = likeness(reference.frames, freeze.frames)
     best = int(table.argmax())
@@ -71,7 +73,7 @@ def _surroundings(images: Tensor) -> Tensor:
 def camera_moves(video: Video) -> bool:
     """Whether the camera moves over the clip: hardly any of the followed points stays where it is.
 
-    A moving subject does not count, as long as three tenths of the textured picture belong to the resting rest.
+    A moving subject does not count, as long as a tenth of the textured picture belongs to the resting rest.
     """
     return resting_share(video) < _RESTING
 
