@@ -9,7 +9,8 @@ import tyro
 from fourreal import __version__
 from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
-from fourreal.commands.lift import evaluate, lift, render
+from fourreal.commands.evaluate import evaluate, render
+from fourreal.commands.lift import lift
 from fourreal.commands.train_video_model import train_video_model
 from fourreal.commands.video import video
 from fourreal.commands.worlds import worlds

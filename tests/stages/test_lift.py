@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fourreal.commands.lift import evaluate, render
+from fourreal.commands.evaluate import evaluate, render
 from fourreal.core.errors import FourRealError
 from fourreal.core.video import Video
 from fourreal.fit.checkpoint import load_checkpoint, save_checkpoint
