@@ -1,5 +1,6 @@
 """Image quality against ground truth."""
 
 from .image import psnr, ssim
+from .lpips import Lpips
 
-__all__ = ["psnr", "ssim"]
+__all__ = ["Lpips", "psnr", "ssim"]
