@@ -17,8 +17,8 @@ def render(
     cameras: Path,
     group: str,
     out: Path,
-    align: bool = False,
     device: DeviceName = "auto",
+    align: bool = False,
 ) -> int:
     """Render a lifted scene from the cameras and at the times of a group of a cameras.json, as 000.png and so on.
 
@@ -27,9 +27,9 @@ def render(
         cameras: the cameras.json.
         group: which group of it.
         out: folder for the pictures.
+        device: auto takes a CUDA GPU if torch and gsplat can use it.
         align: the cameras are in another frame than the scene, as when its poses were estimated: fit a similarity
             between both sets of freeze-time cameras first.
-        device: auto takes a CUDA GPU if torch and gsplat can use it.
     """
     where = resolve_device(device)
     from rich.console import Console
@@ -48,9 +48,9 @@ def evaluate(
     groups: str,
     truth: Path,
     out: Path | None = None,
+    device: DeviceName = "auto",
     align: bool = False,
     lpips: Path | None = None,
-    device: DeviceName = "auto",
 ) -> int:
     """Compare renders of a lifted scene with true pictures: PSNR and SSIM for each group, as a table and as JSON.
 
@@ -60,10 +60,10 @@ def evaluate(
         groups: names of groups, separated by commas.
         truth: folder with GROUP.mp4 or a folder GROUP of pictures for each.
         out: JSON file (default: evaluation.json in the run).
+        device: auto takes a CUDA GPU if torch and gsplat can use it.
         align: fit a similarity between the scene's freeze-time cameras and those of group "freeze" first, and say
             what it leaves: for scenes whose poses were estimated.
         lpips: safetensors file with the weights of LPIPS, which is then measured as well.
-        device: auto takes a CUDA GPU if torch and gsplat can use it.
     """
     where = resolve_device(device)
     from rich.console import Console
