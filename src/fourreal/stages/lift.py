@@ -11,12 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fourreal.core.cameras import Cameras
-from fourreal.core.errors import FieldError, FourRealError
+from fourreal.core.errors import FieldError
 from fourreal.core.paths import look_target
 from fourreal.core.scene import Scene
 from fourreal.core.storage import write_json
-from fourreal.core.video import Video
 from fourreal.deform import NodeConfig, Space, load_field, save_field
 from fourreal.deform.storage import Field
 from fourreal.fit.checkpoint import fingerprint, load_checkpoint, save_checkpoint
@@ -26,12 +24,9 @@ from fourreal.fit.phases import Phase
 from fourreal.fit.seeding import focus_distance, seed_gaussians
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
-from fourreal.io.cameras_json import CameraSet, read_cameras_json
-from fourreal.io.frames import resize
+from fourreal.io.cameras_json import read_cameras_json
 from fourreal.io.video import read_video
-from fourreal.pose.base import PoseHint
-from fourreal.pose.chain import estimate_poses
-from fourreal.pose.frames import most_alike
+from fourreal.pose import Wanted, locate, prepare_clips
 from fourreal.raster import select
 
 SCENE, MOTION, WARP, NOTES = "scene.safetensors", "motion.safetensors", "warp.safetensors", "lift.json"
@@ -49,7 +44,7 @@ class LiftConfig:
         cameras: known cameras (`cameras.json` with groups "freeze" and "ref").
         freeze_frame: frame of the freeze clip that shows the same moment from the same camera as `reference_frame`.
         reference_frame: see there; where one is None, the most alike frames are taken.
-        width: pictures are fitted at this width at most.
+        width: pictures are fitted with at most the pixels of a 16:9 clip of this width.
         seeds: Gaussians to start from.
         nodes: control nodes of each deformation.
         seed: of everything random.
@@ -72,61 +67,17 @@ def read_clips(config: LiftConfig, tell: Callable[[str], None] = lambda _: None)
     Raises:
         FourRealError: if a clip cannot be read, cameras do not fit, or poses cannot be found.
     """
-    freeze = _at_width(read_video(config.freeze), config.width)
-    if len(freeze) < 2:
-        raise FourRealError(f"{config.freeze} has {len(freeze)} frame; a freeze-time clip needs at least two views")
-    reference = None
-    if config.reference is not None:
-        reference = resize(read_video(config.reference), freeze.height, freeze.width)
+    reference = None if config.reference is None else read_video(config.reference)
+    freeze, reference, sentences = prepare_clips(read_video(config.freeze), reference, width=config.width)
     given = None if config.cameras is None else read_cameras_json(config.cameras)
-    pair, notes = _pair(config, freeze, reference, given, tell)
-    known = None if given is None else _group(given, "freeze", freeze, config.cameras)
-    poses = estimate_poses(freeze, PoseHint(canonical=pair[1], known=known))
-    tell(poses.report.summary())
-    notes |= {"poses": poses.report.summary(), "diagnosis": list(poses.report.diagnosis)}
-    cameras = replace(poses.cameras, times=torch.full((len(freeze),), float(pair[0])))
-    if reference is None:
-        return Clips(Targets(freeze.frames, cameras), None, pair[1], 0), notes
-    if given is not None:
-        seen = _group(given, "ref", reference, config.cameras)
-    else:
-        still = cameras[pair[1]]
-        count = len(reference)
-        seen = Cameras(still.viewmats.repeat(count, 1, 1), still.Ks.repeat(count, 1, 1), still.width, still.height)
-    seen = replace(seen, times=torch.arange(len(reference), dtype=torch.float32))
-    return Clips(Targets(freeze.frames, cameras), Targets(reference.frames, seen), pair[1], pair[0]), notes
-
-
-def _pair(
-    config: LiftConfig, freeze: Video, reference: Video | None, given: CameraSet | None, tell: Callable[[str], None]
-) -> tuple[tuple[int, int], dict[str, Any]]:
-    """(reference frame, freeze frame) of the shared moment and view."""
-    if reference is None:
-        return (0, config.freeze_frame or 0), {"freeze_frame": config.freeze_frame or 0}
-    alike = most_alike(reference, freeze)
-    moment = alike.reference if given is None else round(given.t_freeze)
-    first = moment if config.reference_frame is None else config.reference_frame
-    second = alike.freeze if config.freeze_frame is None else config.freeze_frame
-    for name, value, clip in (("--reference-frame", first, reference), ("--freeze-frame", second, freeze)):
-        if not 0 <= value < len(clip):
-            raise FourRealError(f"{name} must lie in 0..{len(clip) - 1}, got {value}")
-    tell(f"reference frame {first} and freeze frame {second} are one moment (likeness {alike.similarity:.2f})")
-    return (first, second), {"reference_frame": first, "freeze_frame": second, "likeness": alike.similarity}
-
-
-def _at_width(video: Video, width: int) -> Video:
-    if video.width <= width:
-        return video
-    return resize(video, 2 * round(video.height * width / video.width / 2), width)
-
-
-def _group(given: CameraSet, name: str, clip: Video, path: Path | None) -> Cameras:
-    if name not in given.groups:
-        raise FourRealError(f'{path} has no group "{name}"; it has {", ".join(given.groups)}')
-    cameras = given.groups[name].cameras
-    if len(cameras) != len(clip):
-        raise FourRealError(f'{path}: group "{name}" has {len(cameras)} cameras for {len(clip)} frames')
-    return cameras.resized(clip.width, clip.height)
+    where = locate(freeze, reference, Wanted(given, config.freeze_frame, config.reference_frame))
+    for sentence in (*sentences, *where.notes):
+        tell(sentence)
+    seen = None
+    if reference is not None and where.reference is not None:
+        seen = Targets(reference.frames, where.reference.cameras)
+    clips = Clips(Targets(freeze.frames, where.freeze.cameras), seen, where.canonical, where.instant)
+    return clips, {**where.report(), "notes": [*sentences, *where.notes]}
 
 
 def fit_clips(
