@@ -59,6 +59,10 @@ class VideoModelSpec:
         channels: channels of the space that `denoise` works in; 3 for pixels.
         fps: frames a second of a dynamic clip.
         license: of the weights.
+        stride: frames that one encoded frame stands for; the first always stands for itself alone, so that clips of a
+            model with stride s have s k + 1 frames. 1 for models that keep frames apart.
+        cell: pixels on a side of one encoded pixel; 1 for models of pixels.
+        required: features that every request must use, such as the first frame of an image-to-video model.
     """
 
     name: str
@@ -69,6 +73,27 @@ class VideoModelSpec:
     channels: int
     fps: float
     license: str
+    stride: int = 1
+    cell: int = 1
+    required: frozenset[Feature] = frozenset()
+
+    @property
+    def encoded_frames(self) -> int:
+        """Frames of an encoded clip."""
+        return (self.frames - 1) // self.stride + 1
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(height, width) in pixels that `encode` makes frames before it encodes them, and the least that it takes."""
+        return self.score_size[0] * self.cell, self.score_size[1] * self.cell
+
+    def nearest_frames(self, count: int) -> int:
+        """The least number of frames from `count` on that the model can make: 16 -> 17 where frames go by fours."""
+        return self.stride * math.ceil((max(count, 1) - 1) / self.stride) + 1
+
+    def prefix_frames(self, count: int) -> int:
+        """The least number of known frames at the start, from `count` on, that fills whole encoded frames: 8 -> 9."""
+        return min(self.nearest_frames(count), self.frames)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,6 +220,31 @@ def check_known(known: KnownFrames, spec: VideoModelSpec) -> None:
     if known.indices[-1] >= spec.frames:
         raise KnownFramesError(
             f"known frame {known.indices[-1]} lies outside the clip; {spec.name} makes frames 0 to {spec.frames - 1}"
+        )
+
+
+def check_features(known: KnownFrames | None, camera: CameraPath | None, spec: VideoModelSpec) -> None:
+    """Raise `UnsupportedConditionError` for a condition that the model does not take, or one that it cannot do without.
+
+    Known frames are the first frame, a prefix (frames 0 to n), or any others.
+    """
+    asked: Feature | None = None
+    if known is not None:
+        check_known(known, spec)
+        rising = known.indices == tuple(range(len(known.indices)))
+        asked = "first_frame" if known.indices == (0,) else "prefix" if rising else "frames"
+    words = {"first_frame": "first frame", "prefix": "known frames at the start", "frames": "known frames anywhere"}
+    if asked is not None and asked not in spec.features:
+        can = [words[f] for f in words if f in spec.features]
+        raise UnsupportedConditionError(
+            f"{spec.name} does not take {words[asked]} ({asked}); it takes {' and '.join(can) or 'no known frames'}"
+        )
+    if camera is not None:
+        check_camera(camera, spec)
+    if "first_frame" in spec.required and (known is None or 0 not in known.indices):
+        raise UnsupportedConditionError(
+            f"{spec.name} makes a picture move, so it needs a first frame (first_frame): give one with --from-frame, "
+            "or let a text-to-video model draw the clips with --generator"
         )
 
 

@@ -1,0 +1,165 @@
+"""Text embeddings: made once, kept on disk, and the text encoder freed at once.
+
+The text encoders of video models are several times as large as their small denoisers (UMT5-XXL: 11 GB in bfloat16),
+and a run needs three or four sentences of them.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fourreal.core.errors import FileFormatError
+from fourreal.core.storage import load_tensors, save_tensors
+from fourreal.video.base import ModelSourceError
+
+from .source import Source
+
+_KIND = "fourreal.text-embedding"
+FOLDER = "text"
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedText:
+    """A prompt and a negative prompt as embeddings.
+
+    Attributes:
+        encoder: which text encoder made them; embeddings of another are refused.
+        prompt, negative: [1, ..., L, C] embeddings.
+        prompt_mask, negative_mask: [1, L] which tokens count; None where padding is zeros.
+    """
+
+    encoder: str
+    prompt: Tensor
+    negative: Tensor
+    prompt_mask: Tensor | None = None
+    negative_mask: Tensor | None = None
+
+    def both(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """Negative and positive embeddings as a batch of two, and their masks."""
+        embeddings = torch.cat([self.negative, self.prompt]).to(device, dtype)
+        if self.prompt_mask is None or self.negative_mask is None:
+            return embeddings, None
+        return embeddings, torch.cat([self.negative_mask, self.prompt_mask]).to(device)
+
+
+@dataclass(frozen=True, eq=False)
+class TextEncoder:
+    """Encodes prompts with a source's text encoder, which is in memory only meanwhile.
+
+    Attributes:
+        source: the model.
+        device: where to encode.
+        dtype: of the text encoder.
+        tokens: of a prompt that are read.
+        cache: folder for embeddings; None keeps none on disk.
+        tell: told when the encoder is loaded, which takes time.
+    """
+
+    source: Source
+    device: torch.device
+    dtype: torch.dtype
+    tokens: int
+    cache: Path | None = None
+    tell: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_kept", {})
+
+    @property
+    def identity(self) -> str:
+        """Text encoders of the same identity make the same embeddings, whatever models they came with."""
+        files = sorted((self.source.folder / "text_encoder").glob("*.safetensors"))
+        about = [
+            self.source.family, self.tokens, str(self.dtype), self.source.config("text_encoder"),
+            [p.stat().st_size for p in files],
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+
+    def encode(self, prompt: str, negative: str) -> EncodedText:
+        """The embeddings, from memory, from disk or from the text encoder, in this order.
+
+        Raises:
+            ModelSourceError: if the tokenizer or the text encoder cannot be loaded.
+        """
+        kept: dict[tuple[str, str], EncodedText] = self._kept  # type: ignore[attr-defined]
+        if (prompt, negative) not in kept:
+            kept[prompt, negative] = self._read(prompt, negative) or self._made(prompt, negative)
+        return kept[prompt, negative]
+
+    def _path(self, prompt: str, negative: str) -> Path | None:
+        if self.cache is None:
+            return None
+        name = hashlib.sha256(json.dumps([self.identity, prompt, negative]).encode()).hexdigest()[:24]
+        return self.cache / FOLDER / f"{name}.safetensors"
+
+    def _read(self, prompt: str, negative: str) -> EncodedText | None:
+        path = self._path(prompt, negative)
+        if path is None or not path.is_file():
+            return None
+        try:
+            tensors, meta = load_tensors(path, kind=_KIND)
+        except FileFormatError:
+            return None  # damaged: it is made again
+        if (meta.get("prompt"), meta.get("negative"), meta.get("encoder")) != (prompt, negative, self.identity):
+            return None
+        return EncodedText(self.identity, **tensors)
+
+    def _made(self, prompt: str, negative: str) -> EncodedText:
+        self.tell(f"reading the prompt with the text encoder of {self.source.name}")
+        with torch.no_grad():
+            found = _with_encoder(self, prompt, negative)
+        names = ("prompt", "prompt_mask", "negative", "negative_mask") if len(found) == 4 else ("prompt", "negative")
+        tensors = {name: value.cpu() for name, value in zip(names, found, strict=True)}
+        if path := self._path(prompt, negative):
+            save_tensors(path, tensors, {"prompt": prompt, "negative": negative, "encoder": self.identity}, kind=_KIND)
+        return EncodedText(self.identity, **tensors)
+
+
+def _with_encoder(about: TextEncoder, prompt: str, negative: str) -> tuple[Tensor, ...]:
+    """Load the text encoder, encode, and let go of it."""
+    source = about.source
+    others = dict.fromkeys(("transformer", "transformer_2", "vae", "image_encoder", "image_processor"))
+    absent = {name: None for name in others if name in source.index}
+    try:
+        pipe: Any = source.pipeline().from_pretrained(
+            source.folder, **absent, dtype=about.dtype, use_safetensors=True, local_files_only=True
+        )
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ModelSourceError(
+            f"{source.folder}: the text encoder or tokenizer cannot be loaded ({_line(error)})"
+        ) from None
+    pipe.to(about.device)
+    found = pipe.encode_prompt(
+        prompt=prompt,
+        negative_prompt=negative,
+        device=about.device,
+        max_sequence_length=about.tokens,
+        **_family_arguments(source),
+    )
+    del pipe
+    gc.collect()
+    if about.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return tuple(found)
+
+
+def _family_arguments(source: Source) -> dict[str, Any]:
+    """SANA-WM was trained with an instruction before the prompt; its pipeline passes it, so does this."""
+    if source.family != "sana-wm":
+        return {}
+    from diffusers.pipelines.sana_wm.pipeline_sana_wm import DEFAULT_CHI_PROMPT
+
+    return {"chi_prompt": DEFAULT_CHI_PROMPT}
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
