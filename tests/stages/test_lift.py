@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,17 @@ import torch
 
 from fourreal.commands.evaluate import evaluate, render
 from fourreal.core.errors import FourRealError
+from fourreal.core.scene import Scene
 from fourreal.core.video import Video
 from fourreal.fit.checkpoint import load_checkpoint, save_checkpoint
+from fourreal.fit.coverage import Coverage
 from fourreal.fit.dynamic import CameraIncrements, Clips
 from fourreal.fit.state import FitState
 from fourreal.io.cameras_json import CameraGroup, CameraSet, write_cameras_json
 from fourreal.io.images import read_image
 from fourreal.io.video import write_video
 from fourreal.recipes import Ablations, canonical_default, temporal_default
-from fourreal.stages.lift import LiftConfig, _modules, fit_clips, load_lift, read_clips, save_lift
+from fourreal.stages.lift import SCENE, LiftConfig, fit_clips, load_lift, read_clips, save_lift
 from fourreal.stages.lift_views import render_scene, write_views
 from fourreal.worlds import core_cameras, orbit_cameras, reference_cameras, sample_worlds
 from fourreal.worlds import render as render_world
@@ -63,6 +66,14 @@ def test_what_is_left_can_be_looked_at(run: Path) -> None:
         assert (run / name).stat().st_size > 0
 
 
+def test_it_is_known_what_the_clips_show(run: Path) -> None:
+    scene, found = Scene.load(run / SCENE), Coverage.load(run / "coverage.safetensors")
+    assert found.share.shape == (len(scene.gaussians),)
+    assert found.frames == 10
+    assert float(found.freeze_weight.sum()) > 0.5 * 6 * 64 * 36
+    assert 0 <= found.degrees <= 90
+
+
 def test_the_scene_moves_except_at_its_instant(run: Path) -> None:
     scene, motion = load_lift(run, CPU)
     assert motion is not None
@@ -99,9 +110,10 @@ def test_without_a_reference_the_scene_is_static(config: LiftConfig, tmp_path: P
 
 def test_a_checkpoint_holds_the_fields(config: LiftConfig, tmp_path: Path) -> None:
     clips, _ = read_clips(config)
-    state = fit_clips(clips, config, canonical_default(0.01), temporal_default(0.01), CPU)
+    phases = canonical_default(0.01), temporal_default(0.01)
+    state = fit_clips(clips, config, *phases, CPU)
     save_checkpoint(tmp_path / "c", state, "run")
-    modules = _modules(clips, state.params["means"].detach(), config)
+    modules = dict(fit_clips(clips, replace(config, seed=1), *phases, CPU).modules)
     again = load_checkpoint(tmp_path / "c", "run", CPU, modules)
     assert isinstance(again, FitState)
     assert again.tensors().keys() == state.tensors().keys()
@@ -109,7 +121,8 @@ def test_a_checkpoint_holds_the_fields(config: LiftConfig, tmp_path: Path) -> No
     assert any(k.startswith("adam/motion/") for k in state.tensors())
 
 
-def test_a_stopped_lift_ends_like_an_uninterrupted_one(config: LiftConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop_at", [2, 5])  # in the canonical, in the temporal stage
+def test_a_stopped_lift_ends_like_an_uninterrupted_one(config: LiftConfig, tmp_path: Path, stop_at: int) -> None:
     class Stopped(Exception):
         pass
 
@@ -120,11 +133,11 @@ def test_a_stopped_lift_ends_like_an_uninterrupted_one(config: LiftConfig, tmp_p
 
     def stop(news: object) -> None:
         seen.append(news)
-        if len(seen) == 3:
+        if len(seen) == stop_at:
             raise Stopped
 
     saved = pytest.MonkeyPatch()
-    saved.setattr("fourreal.stages.lift._SAVE_EVERY", 0.0)
+    saved.setattr("fourreal.stages.fitting.SAVE_EVERY", 0.0)
     with pytest.raises(Stopped):
         fit_clips(clips, config, *phases, CPU, checkpoint=tmp_path / "c", on_progress=stop)
     resumed = fit_clips(clips, config, *phases, CPU, checkpoint=tmp_path / "c")

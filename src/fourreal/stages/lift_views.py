@@ -15,7 +15,8 @@ from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FourRealError
 from fourreal.core.scene import Scene
 from fourreal.core.video import Video
-from fourreal.deform.storage import Field
+from fourreal.deform.storage import Field, load_field
+from fourreal.fit.coverage import Coverage, coverage
 from fourreal.fit.dynamic import Clips, render_dynamic
 from fourreal.io.cameras_json import CameraGroup, CameraSet, read_cameras_json
 from fourreal.io.images import read_image
@@ -27,8 +28,9 @@ from fourreal.pose.known import fitted
 from fourreal.raster import Splats, select
 
 from .comparison import write_comparison
-from .lift import load_lift
+from .lift import WARP, load_lift
 
+COVERAGE = "coverage.safetensors"
 _SAME_DEGREES, _SAME_PERCENT = 1.0, 3.0  # the refinement of given cameras stays well below
 _BEST = 60.0  # dB: pictures that agree even better would rule a mean
 
@@ -197,9 +199,26 @@ def true_pictures(truth: Path, name: str, group: CameraGroup) -> Video:
     return clip
 
 
-def write_views(run: Path, clips: Clips, device: torch.device) -> dict[str, float]:
-    """Write an orbit while time runs, the splats, and both clips beside renders; PSNR of the fitted frames."""
+def write_coverage(run: Path, device: torch.device) -> Coverage:
+    """What the clips show of a lifted scene, computed and written to `coverage.safetensors` in its folder."""
     scene, motion = load_lift(run, device)
+    g = scene.gaussians.to(device)
+    splats = Splats(g.means, g.quats, g.scales, g.opacities, g.colors)
+    warp = load_field(run / WARP, device) if (run / WARP).exists() else None
+    if warp is not None:
+        warp.rebind(g.means)
+    reference = scene.cameras["ref"].to(device) if "ref" in scene.cameras else None
+    found = coverage(
+        splats, scene.cameras["freeze"].to(device), select(device), reference=reference, warp=warp, motion=motion
+    )
+    found.save(run / COVERAGE)
+    return found
+
+
+def write_views(run: Path, clips: Clips, device: torch.device) -> dict[str, float]:
+    """Write an orbit while time runs, the splats, the coverage, and both clips beside renders; PSNR of the frames."""
+    scene, motion = load_lift(run, device)
+    write_coverage(run, device)
     write_ply(run / "scene.ply", scene.gaussians)
     quality = {}
     clips = clips.to(torch.device("cpu"))
