@@ -52,7 +52,7 @@ def run(setting: Setting, section: str, case: Case, method: str, parts: Ablation
         result = lift_case(
             case.clips, parts=parts, effort=setting.effort, seed=setting.fit_seed, seeds=setting.gaussians
         )
-    setting.note(section, case.name, method, judge(result, case.truth), result)
+    setting.note(section, case.name, method, judge(result, case), result)
     name = f"{section}_{case.name.split(':')[0]}_{method}".replace(" ", "_")
     setting.picture(name, result, case.truth, SHOWN, f"{case.name}  -  {section}, {method}")
     return result

@@ -7,20 +7,25 @@ import sys
 import tyro
 
 from fourreal import __version__
+from fourreal.commands.ablate import ablate
 from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
 from fourreal.commands.evaluate import evaluate, render
+from fourreal.commands.generate import generate, resume
 from fourreal.commands.lift import lift
 from fourreal.commands.train_video_model import train_video_model
 from fourreal.commands.video import video
 from fourreal.commands.worlds import worlds
 
 COMMANDS = {
+    "generate": generate,
+    "resume": resume,
     "demo": demo,
     "video": video,
     "lift": lift,
     "render": render,
     "evaluate": evaluate,
+    "ablate": ablate,
     "worlds": worlds,
     "train-video-model": train_video_model,
     "doctor": doctor,
@@ -38,8 +43,9 @@ def main() -> None:
             prog="4real",
             description="From a sentence, or two clips, to a 4D scene you can fly around.",
         )
-    except KeyboardInterrupt:
-        print("\nstopped; run the same command again to go on from the last checkpoint", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt as stop:
+        how = str(stop) or "run the same command again to go on from the last checkpoint"
+        print(f"\nstopped; {how}", file=sys.stderr)  # noqa: T201
         sys.exit(130)
     except Exception as error:
         if not _is_for_users(error):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,23 +13,27 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fourreal.core.cameras import Cameras
-from fourreal.core.errors import FieldError
+from fourreal.core.errors import FieldError, FourRealError
 from fourreal.core.geometry import Similarity
 from fourreal.deform.base import DeformField
 from fourreal.fit.dynamic import CameraIncrements, Clips, render_dynamic
 from fourreal.fit.loop import Progress
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
+from fourreal.io.cameras_json import read_cameras_json
+from fourreal.io.frames import resize_frames
 from fourreal.metrics import psnr, ssim
+from fourreal.pose.known import fitted
 from fourreal.raster import Splats, select
 from fourreal.recipes import Ablations, canonical_default, temporal_default
 from fourreal.worlds import Shots, Worlds, captions, core_cameras, place_cameras, sample_worlds, spoil, thaw
 from fourreal.worlds import render as render_world
 
-from .lift import LiftConfig, fit_clips
+from .lift import LiftConfig, fit_clips, read_clips
+from .lift_views import camera_group, true_pictures
 
-# Worlds that nothing was trained on: the embedded model's end at 2^40. Tune on the first range, judge on the second.
-TUNING, JUDGED = (1 << 40) + (1 << 31), (1 << 40) + (1 << 31) + (1 << 20)
+# Worlds that nothing was trained on: the embedded model's end at 2^40. Tune on the first range, judge on the others.
+TUNING, JUDGED, ABLATED = ((1 << 40) + (1 << 31) + (i << 20) for i in range(3))
 HELDOUT = ("heldout0", "heldout1", "heldout2", "heldout3")  # unseen views at unseen times
 _SECOND = 2  # fixed held-out cameras show every second time
 
@@ -78,11 +82,40 @@ class Case:
             freeze-time clip; "frozen": its instant from other cameras; "seen": the reference camera, between the
             frames as well; "heldout0" to "heldout2": other cameras at rest while time runs; "heldout3": one that
             moves, at half steps of time; "outside": beyond the ends of the arc, and higher.
+        heldout: the groups whose mean is the headline.
     """
 
     name: str
     clips: Clips
     truth: Mapping[str, Targets]
+    heldout: tuple[str, ...] = HELDOUT
+
+
+def files_case(config: LiftConfig, truth: Path, groups: Sequence[str], device: torch.device) -> Case:
+    """Clips of one's own with known cameras, and true pictures of other groups of the same `cameras.json`.
+
+    Args:
+        config: names both clips and the cameras.
+        truth: folder of the true pictures, see `true_pictures`.
+        groups: which groups to judge by.
+        device: where to work.
+
+    Raises:
+        FourRealError: if a file or a group is missing or does not fit.
+    """
+    if config.cameras is None:
+        raise FourRealError("trials on clips of your own need known cameras: --cameras cameras.json")
+    clips, _ = read_clips(config)
+    given = read_cameras_json(config.cameras)
+    width, height = clips.freeze.cameras.width, clips.freeze.cameras.height
+    found: dict[str, Targets] = {}
+    for name in groups:
+        group = camera_group(given, name, config.cameras)
+        pictures = true_pictures(truth, name, group)
+        cameras = fitted(group.cameras, pictures).resized(width, height)
+        images = resize_frames(pictures.frames, height, width)
+        found[name] = Targets(images.to(device), cameras.to(device))
+    return Case(config.freeze.parent.name or "clips", clips.to(device), found, tuple(groups))
 
 
 @torch.no_grad()
@@ -106,7 +139,7 @@ def world_case(seed: int, filming: Filming, device: torch.device) -> Case:
 
 
 def _range_of(seed: int) -> str:
-    for name, first in (("judged", JUDGED), ("tuning", TUNING)):
+    for name, first in (("ablated", ABLATED), ("judged", JUDGED), ("tuning", TUNING)):
         if seed >= first:
             return f"{name} {seed - first}"
     return f"world {seed}"
@@ -208,16 +241,16 @@ def lifted(state: FitState, clips: Clips, seconds: float) -> Lifted:
     return Lifted(splats, motion, cameras, seconds)
 
 
-def judge(result: Lifted, truth: Mapping[str, Targets], move: Similarity | None = None) -> dict[str, dict[str, float]]:
-    """PSNR (dB) and SSIM of each group of truth, means over its pictures; "heldout" is the mean of `HELDOUT`.
+def judge(result: Lifted, case: Case, move: Similarity | None = None) -> dict[str, dict[str, float]]:
+    """PSNR (dB) and SSIM of each group of truth, means over its pictures; "heldout" is the mean of `case.heldout`.
 
     Args:
         result: of a lift.
-        truth: groups of true pictures and their cameras.
+        case: its truth.
         move: from the frame of the true cameras to that of the scene, where these differ.
     """
     out: dict[str, dict[str, float]] = {}
-    for name, target in truth.items():
+    for name, target in case.truth.items():
         cameras = target.cameras if move is None else move.apply_cameras(target.cameras)
         if result.motion is None:
             cameras = replace(cameras, times=torch.zeros_like(cameras.moments))
@@ -226,7 +259,7 @@ def judge(result: Lifted, truth: Mapping[str, Targets], move: Similarity | None 
             "psnr": float(psnr(images, target.images).clamp(max=60).mean()),
             "ssim": float(ssim(images, target.images).mean()),
         }
-    parts = [out[name] for name in HELDOUT if name in out]
+    parts = [out[name] for name in case.heldout]
     if parts:
         out["heldout"] = {key: math.fsum(p[key] for p in parts) / len(parts) for key in ("psnr", "ssim")}
     return out
