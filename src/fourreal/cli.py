@@ -12,9 +12,11 @@ from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
 from fourreal.commands.evaluate import evaluate, render
 from fourreal.commands.generate import generate, resume
+from fourreal.commands.export import export
 from fourreal.commands.lift import lift
 from fourreal.commands.train_video_model import train_video_model
 from fourreal.commands.video import video
+from fourreal.commands.view import view
 from fourreal.commands.worlds import worlds
 
 COMMANDS = {
@@ -23,6 +25,8 @@ COMMANDS = {
     "demo": demo,
     "video": video,
     "lift": lift,
+    "view": view,
+    "export": export,
     "render": render,
     "evaluate": evaluate,
     "ablate": ablate,

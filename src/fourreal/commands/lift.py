@@ -2,64 +2,98 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
 
 from fourreal.core.errors import FourRealError
 
-from .device import DeviceName, resolve_device
+from .running import FITTING, SHOWING, Fitting, FittingOptions, ShowingOptions, carry_out
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+
+@dataclass(frozen=True)
+class OwnClips:
+    """Clips of one's own.
+
+    Attributes:
+        freeze: the freeze-time clip, or a folder of its pictures.
+        reference: the reference clip.
+        cameras: known cameras, a cameras.json with groups "freeze" and "ref"; without it they are estimated.
+        freeze_frame: frame of the freeze clip that shows the same picture as reference_frame (default: most alike).
+        reference_frame: see there.
+    """
+
+    freeze: Path | None = None
+    reference: Path | None = None
+    cameras: Path | None = None
+    freeze_frame: int | None = None
+    reference_frame: int | None = None
 
 
 def lift(
-    freeze: Path,
-    reference: Path | None = None,
-    cameras: Path | None = None,
+    run: tyro.conf.Positional[Path | None] = None,
+    clips: Annotated[OwnClips, tyro.conf.arg(name="")] = OwnClips(),
     out: Path = Path("out/lift"),
-    freeze_frame: int | None = None,
-    reference_frame: int | None = None,
-    device: DeviceName = "auto",
-    effort: float = 1.0,
+    fitting: FittingOptions = FITTING,
+    showing: ShowingOptions = SHOWING,
 ) -> int:
     """Lift a reference clip (time runs) and a freeze-time clip (the camera walks round a frozen moment) to a 4D scene.
 
-    Run the same command again after a stop: it goes on from its checkpoint. Without a reference the scene is static.
+    Either the clips in the folder of a run (`4real video` draws them, and you may replace them), or clips of your own.
+    Without a reference the scene is static. Stop it whenever you like; `4real resume RUN` goes on.
 
     Args:
-        freeze: the freeze-time clip.
-        reference: the reference clip.
-        cameras: known cameras, a cameras.json with groups "freeze" and "ref"; without it they are estimated.
-        out: folder of the run.
-        freeze_frame: frame of the freeze clip that shows the same picture as reference_frame (default: most alike).
-        reference_frame: see there.
-        device: auto takes a CUDA GPU if torch and gsplat can use it.
-        effort: factor on the number of steps.
+        run: folder of a run with videos/freeze.mp4 and videos/reference.mp4.
+        clips: instead, freeze, reference, cameras, freeze_frame, reference_frame.
+        out: folder of the run made from clips of your own.
+        fitting: recipe, effort, set.
+        showing: device, quiet, json.
     """
-    if not 0 < effort <= 100:
-        raise FourRealError(f"--effort must lie in (0, 100], got {effort:g}; 1 is the usual")
-    where = resolve_device(device)
-    from rich.console import Console
+    from fourreal.stages.settings import changed
 
-    from fourreal.recipes import canonical_default, temporal_default
-    from fourreal.stages.lift import LiftConfig, fit_clips, read_clips, save_lift
-    from fourreal.stages.lift_views import write_views
+    if (run is None) == (clips.freeze is None):
+        raise FourRealError(
+            "give the folder of a run (4real lift RUN), or clips: --freeze walk.mp4 --reference act.mp4"
+        )
+    if run is not None and (clips.reference or clips.cameras):
+        raise FourRealError("--reference and --cameras go with --freeze; in a run, replace the files in its videos/")
+    settings = _of_clips(clips, fitting) if run is None else _of_run(run, fitting)
+    named = {"freeze_frame": clips.freeze_frame, "reference_frame": clips.reference_frame}
+    named = {name: value for name, value in named.items() if value is not None}
+    settings = replace(settings, poses=replace(settings.poses, **named))
+    return carry_out(changed(settings, fitting.set), out if run is None else run, showing)
 
-    from .display import FitDisplay
 
-    console, begun = Console(), time.monotonic()
-    config = LiftConfig(freeze, reference, cameras, freeze_frame, reference_frame)
-    clips, notes = read_clips(config, lambda line: console.print(line, markup=False, highlight=False))
-    clips = clips.to(where)
-    checkpoint = out / "checkpoint.safetensors"
-    out.mkdir(parents=True, exist_ok=True)
-    with FitDisplay(console) as display:
-        state = fit_clips(
-            clips, config, canonical_default(effort), temporal_default(effort), where,
-            checkpoint=checkpoint, on_progress=display,
-        )  # fmt: skip
-    save_lift(out, state, clips, 8.0, {**notes, "seconds": round(time.monotonic() - begun, 1)})
-    checkpoint.unlink(missing_ok=True)
-    quality = write_views(out, clips, where)
-    figures = ", ".join(f"{name} {value:.1f} dB" for name, value in quality.items())
-    console.print(f"fitted frames: {figures}; {time.monotonic() - begun:.0f} s in all")
-    console.print(f"look at {out}/orbit.mp4, {out}/reference_vs_render.png and {out}/freeze_vs_render.png")
-    return 0
+def _of_clips(clips: OwnClips, fitting: Fitting) -> Settings:
+    from fourreal.stages.clips import ClipsConfig
+
+    from .settings import Settings, fits
+
+    recipe, effort = fitting.recipe or "default", 1.0 if fitting.effort is None else fitting.effort
+    first, later = fits(recipe, effort, 0)
+    files = [None if path is None else path.absolute() for path in (clips.freeze, clips.reference, clips.cameras)]
+    assert files[0] is not None
+    taken = ClipsConfig(files[0], files[1], files[2])
+    return Settings(first, later, clips=taken, recipe=recipe, effort=effort)
+
+
+def _of_run(run: Path, fitting: Fitting) -> Settings:
+    """The settings of the run, or the usual ones where its clips were put there by hand."""
+    from fourreal.run import CONFIG, read_config
+    from fourreal.stages.videos import FREEZE
+
+    from .settings import Settings, fits, settings_of_run, with_fits
+
+    if (run / CONFIG).exists():
+        settings = settings_of_run(read_config(run), run / CONFIG)
+        return replace(with_fits(settings, fitting.recipe, fitting.effort), until="outputs")
+    if not (run / FREEZE).is_file():
+        raise FourRealError(f"{run / FREEZE} does not exist; draw clips with `4real video`, or give --freeze")
+    recipe, effort = fitting.recipe or "default", 1.0 if fitting.effort is None else fitting.effort
+    first, later = fits(recipe, effort, 0)
+    return Settings(first, later, recipe=recipe, effort=effort)

@@ -1,37 +1,28 @@
-"""Two clips become a 4D scene: cameras, then the frozen instant, then motion (4Real, sections 3 and 4)."""
+"""Two clips become a 4D scene, in memory: cameras, then the frozen instant, then motion (4Real, sections 3 and 4)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from fourreal.core.errors import FieldError
-from fourreal.core.paths import look_target
-from fourreal.core.scene import Scene
-from fourreal.core.storage import write_json
-from fourreal.deform import NodeConfig, Space, load_field, save_field
-from fourreal.deform.storage import Field
-from fourreal.fit.checkpoint import fingerprint, load_checkpoint, save_checkpoint
-from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective
-from fourreal.fit.loop import Progress, fit
+from fourreal.fit.dynamic import Clips
+from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
-from fourreal.fit.seeding import focus_distance, seed_gaussians
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
 from fourreal.io.cameras_json import read_cameras_json
 from fourreal.io.video import read_video
 from fourreal.pose import Wanted, locate, prepare_clips
-from fourreal.raster import select
 
-SCENE, MOTION, WARP, NOTES = "scene.safetensors", "motion.safetensors", "warp.safetensors", "lift.json"
-_SAVE_EVERY = 20.0  # seconds
-_INNER = 0.5  # of the distance of the cameras from what they look at: half-size of the cube in which things move
+from .canonical import CanonicalConfig, fit_canonical
+from .lifted import MOTION, NOTES, SCENE, WARP, load_lift, save_lift
+from .temporal import TemporalConfig, fit_temporal
+
+__all__ = ["MOTION", "NOTES", "SCENE", "WARP", "LiftConfig", "fit_clips", "load_lift", "read_clips", "save_lift"]
 
 
 @dataclass(frozen=True)
@@ -90,68 +81,18 @@ def fit_clips(
     checkpoint: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> FitState:
-    """Seed and fit both stages as one table of phases; goes on from `checkpoint` if that holds the same run."""
-    freeze = clips.freeze
-    phases = (*canonical, *(temporal if clips.reference is not None else ()))
-    run = fingerprint(phases, str(asdict(config)), device.type)
-    seeds = seed_gaussians(freeze, config.seeds, torch.Generator().manual_seed(config.seed))
-    modules = _modules(clips, seeds.means, config)
-    state = load_checkpoint(checkpoint, run, device, modules) if checkpoint else None
-    if state is None:
-        state = FitState.begin(seeds, freeze.extent(), config.seed, modules)
-    saved = time.monotonic()
-
-    def save(state: FitState) -> None:
-        nonlocal saved
-        if checkpoint and time.monotonic() - saved > _SAVE_EVERY:
-            save_checkpoint(checkpoint, state, run)
-            saved = time.monotonic()
-
-    objective = dynamic_objective(clips, select(device))
-    return fit(state, phases, objective, on_progress=on_progress, save=save)
-
-
-def _modules(clips: Clips, means: Tensor, config: LiftConfig) -> dict[str, nn.Module]:
-    freeze = clips.freeze
-    focus = focus_distance(freeze)
-    try:
-        centre = look_target(freeze.cameras).to(means)
-    except FieldError:
-        centre = means.median(0).values
-    space = Space(centre, means.new_tensor(_INNER * focus))
-    nodes = NodeConfig(nodes=config.nodes)
-    out: dict[str, nn.Module] = {
-        "warp": nodes.build(means, len(freeze.cameras), clips.canonical, space=space),
-        "poses": CameraIncrements(len(freeze.cameras), clips.canonical, focus, means.device),
-    }
-    if clips.reference is not None:
-        out["motion"] = nodes.build(means, len(clips.reference.cameras), clips.instant, space=space)
-    return out
-
-
-def save_lift(out: Path, state: FitState, clips: Clips, fps: float, notes: dict[str, Any]) -> None:
-    """Write scene, fields and notes, the notes last: they say that the rest is whole."""
-    poses = state.modules["poses"]
-    index = torch.arange(len(clips.freeze.cameras), device=clips.freeze.cameras.viewmats.device)
-    assert isinstance(poses, CameraIncrements)
-    with torch.no_grad():
-        viewmats = poses.apply_to(clips.freeze.cameras.viewmats, index)
-    groups = {"freeze": replace(clips.freeze.cameras, viewmats=viewmats).to("cpu")}
-    frames = 1
-    if clips.reference is not None:
-        groups["ref"] = clips.reference.cameras.to("cpu")
-        frames = len(clips.reference.cameras)
-        save_field(out / MOTION, state.modules["motion"])  # type: ignore[arg-type]
-    save_field(out / WARP, state.modules["warp"])  # type: ignore[arg-type]
-    Scene(state.gaussians().to("cpu"), groups, n_times=frames, fps=fps).save(out / SCENE)
-    write_json(out / NOTES, notes)
-
-
-def load_lift(run: Path, device: torch.device) -> tuple[Scene, Field | None]:
-    """The scene and its motion (None if it is static). Raises `FileFormatError` if a file is missing or damaged."""
-    scene = Scene.load(run / SCENE)
-    if scene.n_times == 1:
-        return scene, None
-    motion = load_field(run / MOTION, device)
-    motion.rebind(scene.gaussians.means.to(device))
-    return scene, motion
+    """Fit both stages; goes on from `checkpoint` (and a file beside it) if these hold the same run."""
+    first = CanonicalConfig(tuple(canonical), config.seeds, config.nodes, config.seed)
+    later = TemporalConfig(tuple(temporal), config.nodes, config.seed)
+    done = sum(p.steps for p in canonical)
+    steps = done + (sum(p.steps for p in temporal) if clips.reference is not None else 0)
+    state = fit_canonical(
+        clips, first, device, checkpoint=checkpoint, on_progress=lambda n: on_progress(replace(n, steps=steps))
+    )
+    if clips.reference is None:
+        return state
+    beside = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.temporal")
+    return fit_temporal(
+        clips, state.gaussians(), state.modules, later, device, checkpoint=beside,
+        on_progress=lambda n: on_progress(replace(n, step=n.step + done, steps=steps)),
+    )  # fmt: skip

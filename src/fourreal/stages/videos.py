@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,87 +12,137 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from fourreal.core.digest import digest
 from fourreal.core.errors import FourRealError
-from fourreal.core.storage import write_json
+from fourreal.core.storage import load_tensors, save_tensors, write_json
 from fourreal.core.video import Video
 from fourreal.io.frames import cover
 from fourreal.io.images import read_image, write_image
 from fourreal.io.video import write_video
-from fourreal.video.base import CameraPath, Context, KnownFrames, TextCondition, VideoModel
-from fourreal.video.camera_text import parse_camera
+from fourreal.video.base import Context, KnownFrames, TextCondition, VideoModel, VideoModelSpec
+from fourreal.video.extend import STEP, Link, Walk, check_walk, draw_link, orbit_walk, plan, reach_of, text_walk
+from fourreal.video.soundness import Soundness, choose_frame, examine, frame_scores
+
+from .news import Desk, News, Tell
 
 Which = Literal["both", "dynamic", "freeze"]
-REFERENCE, FREEZE, SHEET, NOTES = "reference.mp4", "freeze.mp4", "clips.png", "videos.json"
+REFERENCE, FREEZE = "videos/reference.mp4", "videos/freeze.mp4"
+SHEET, NOTES = "videos/clips.png", "videos/videos.json"
+_KIND = "drawn frames"
+_OTHER = 1000  # between the seeds of successive tries
+_CRF = 10  # of the clips: what is lost here is lost to the fit
 
 
 @dataclass(frozen=True)
 class VideosConfig:
-    """What to make.
+    """What to draw.
 
     Attributes:
         prompt: the sentence.
         which: the dynamic (reference) clip, the freeze-time clip, or both.
-        seed: of the reference clip; the freeze-time clip takes the next one.
-        camera: path of the freeze-time camera in words, from the frozen frame on.
+        seed: of the reference clip; the freeze-time clips take the next ones.
+        coverage: degrees of azimuth that the freeze-time clip covers, 20 to 360, about the frozen frame.
+        camera: instead, the path of its camera in words, from the frozen frame on.
+        step: degrees between two of its frames, at most.
+        frame: frame of the reference clip that is frozen; "auto" takes the sharpest with its subject in full view.
         from_frame: picture to start the reference clip from (or to freeze, without one).
-        frame: frame of the reference clip that is frozen.
-        steps: evaluations of the network; None for the model's own choice.
+        steps: evaluations of the network a clip; None for the model's own choice.
+        retries: how often a bad freeze-time clip is drawn again.
     """
 
     prompt: str
     which: Which = "both"
     seed: int = 0
-    camera: str = "orbit 60 right"
+    coverage: float = 180.0
+    camera: str | None = None
+    step: float = STEP
+    frame: int | Literal["auto"] = "auto"
     from_frame: Path | None = None
-    frame: int = 0
     steps: int | None = None
+    retries: int = 2
 
 
-def make_videos(
-    config: VideosConfig,
-    model: VideoModel,
-    out: Path,
-    *,
-    on_text: Callable[[str], None] = lambda _: None,
-    on_step: Callable[[str, int, int], None] = lambda *_: None,
-) -> list[Path]:
-    """Make the clips and write them to `out` with a contact sheet and what was asked; returns the clips' paths.
+@dataclass
+class _Studio:
+    """What drawing clips needs, and how far it is."""
 
-    Args:
-        config: what to make.
-        model: which model makes it.
-        out: folder; files of an earlier run are replaced, each when its successor is whole.
-        on_text: told once how the prompt was understood.
-        on_step: told the clip's name, evaluations done and in all.
+    config: VideosConfig
+    model: VideoModel
+    desk: Desk
+    tell: Tell
+    clips: int
+    drawn: int = 0
+
+    def share(self, part: float) -> float:
+        """Of the stage, with `part` of the present clip done."""
+        return min((self.drawn + part) / self.clips, 1.0)
+
+
+def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
+    """The camera's walk, if everything fits the model.
+
+    Raises:
+        FourRealError: for a setting that is impossible, alone or with this model.
+    """
+    if config.frame != "auto" and not 0 <= config.frame < spec.frames:
+        raise FourRealError(f"--frame must lie in 0..{spec.frames - 1}, or be auto, got {config.frame}")
+    if config.steps is not None and not 1 <= config.steps <= 1000:
+        raise FourRealError(f"--steps must lie in 1..1000, got {config.steps}; 10 is usual")
+    if not 0 <= config.retries <= 20:
+        raise FourRealError(f"videos.retries must lie in 0..20, got {config.retries}")
+    reach = reach_of(spec)
+    if config.camera is None:
+        walk = orbit_walk(config.coverage, reach, step=config.step)
+    else:
+        walk = text_walk(config.camera, reach, step=config.step)
+    if config.which != "dynamic":
+        check_walk(walk, spec)
+    return walk
+
+
+def count_clips(config: VideosConfig, spec: VideoModelSpec) -> int:
+    """How many clips the model must draw."""
+    walk = check_videos(config, spec)
+    return (config.which != "freeze") + (len(plan(walk, reach_of(spec))) if config.which != "dynamic" else 0)
+
+
+def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell) -> None:
+    """Draw the clips and write them with a contact sheet and notes; every clip drawn is kept on the desk.
 
     Raises:
         FourRealError: if a setting does not fit the model, the picture cannot be read, or the prompt says nothing.
     """
-    spec = model.spec
-    if not 0 <= config.frame < spec.frames:
-        raise FourRealError(f"--frame must lie in 0..{spec.frames - 1}, got {config.frame}")
-    path = parse_camera(config.camera, spec.frames)
-    texts = _texts(config, model)
+    walk, spec = check_videos(config, model.spec), model.spec
+    studio = _Studio(config, model, desk, tell, count_clips(config, spec))
     picture = None if config.from_frame is None else _picture(config.from_frame, spec.size)
-    on_text(texts[0].understood)
+    text = _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
+    tell(News(text.understood))
     clips: dict[str, Tensor] = {}
+    notes: dict[str, Any] = {}
     if config.which != "freeze":
-        known = None if picture is None else KnownFrames((0,), picture[None])
-        clips[REFERENCE] = _clip(config, model, texts[0], known, None, 0, on_step)
-        picture = clips[REFERENCE][config.frame]
+        reference = _reference(studio, text, picture)
+        clips[REFERENCE] = reference
+        frozen = choose_frame(reference) if config.frame == "auto" else config.frame
+        scores = [round(v, 3) for v in frame_scores(reference).tolist()]
+        notes |= {"frozen_frame": frozen, "frame_chosen_by": "score" if config.frame == "auto" else "user"}
+        notes |= {"frame_scores": scores}
+        tell(News(f"frame {frozen} of the reference clip is frozen"))
+        picture = reference[frozen]
     if config.which != "dynamic":
-        known = None if picture is None else KnownFrames((0,), picture[None])
-        clips[FREEZE] = _clip(config, model, texts[-1], known, path, 1, on_step)
+        clips[FREEZE], links = _walked(studio, walk, picture)
+        notes |= {"canonical": walk.start, "coverage": round(walk.degrees, 1), "closed": walk.closed}
+        notes |= {"camera_told": "camera" in spec.features}
+        notes |= {"camera_path": [[round(v, 6) for v in row] for row in walk.values.tolist()], "links": links}
     for name, clip in clips.items():
-        write_video(out / name, Video(clip, spec.fps))
-    write_image(out / SHEET, torch.cat([_row(clip) for clip in clips.values()], -2))
-    write_json(out / NOTES, _notes(config, model, texts[0], path))
-    return [out / name for name in clips]
+        write_video(desk.out / name, Video(clip, spec.fps), crf=_CRF)
+    write_image(desk.out / SHEET, torch.cat([_row(clip) for clip in clips.values()], -2))
+    files = {name: digest(desk.out / name) for name in clips}
+    about = {"prompt": config.prompt, "understood": text.understood, "model": spec.name, "license": spec.license}
+    write_json(desk.out / NOTES, {**about, "fps": spec.fps, "seed": config.seed, **notes, "files": files})
 
 
-def _texts(config: VideosConfig, model: VideoModel) -> list[TextCondition]:
-    contexts: tuple[Context, ...] = ("dynamic", "freeze") if config.which == "both" else (config.which,)
-    return [model.encode_text(config.prompt, context=context) for context in contexts]
+def _text(config: VideosConfig, model: VideoModel, context: Context) -> TextCondition:
+    return model.encode_text(config.prompt, context=context)
 
 
 def _picture(path: Path, size: tuple[int, int]) -> Float[Tensor, "3 H W"]:
@@ -99,40 +150,83 @@ def _picture(path: Path, size: tuple[int, int]) -> Float[Tensor, "3 H W"]:
     return cover(Video(read_image(path)[None], 1.0), *size).frames[0]
 
 
-def _clip(
-    config: VideosConfig,
-    model: VideoModel,
-    text: TextCondition,
-    known: KnownFrames | None,
-    camera: CameraPath | None,
-    number: int,
-    on_step: Callable[[str, int, int], None],
-) -> Float[Tensor, "F 3 H W"]:
-    name = (REFERENCE, FREEZE)[number]
-    return model.generate(
-        text,
-        known=known,
-        camera=camera,
-        seed=config.seed + number,
-        steps=config.steps,
-        on_step=lambda done, total: on_step(name, done, total),
-    )
+def _reference(studio: _Studio, text: TextCondition, picture: Tensor | None) -> Float[Tensor, "F 3 H W"]:
+    path, config = studio.desk.scratch / "reference.safetensors", studio.config
+    if path.exists():
+        clip = load_tensors(path, kind=_KIND)[0]["frames"]
+    else:
+        known = None if picture is None else KnownFrames((0,), picture[None])
+
+        def step(done: int, total: int) -> None:
+            studio.tell(News(doing="reference clip", share=studio.share(done / total)))
+
+        clip = studio.model.generate(text, known=known, seed=config.seed, steps=config.steps, on_step=step)
+        save_tensors(path, {"frames": clip}, {}, kind=_KIND)
+    studio.drawn += 1
+    studio.tell(News(doing="reference clip", share=studio.share(0), picture=_row(clip)))
+    return clip
+
+
+def _walked(studio: _Studio, walk: Walk, picture: Tensor | None) -> tuple[Float[Tensor, "N 3 H W"], list[Any]]:
+    """All frames of the walk, and notes about each clip."""
+    text = _text(studio.config, studio.model, "freeze")
+    pictures: dict[int, Tensor] = {} if picture is None else {walk.start: picture}
+    notes = []
+    for number, link in enumerate(plan(walk, reach_of(studio.model.spec))):
+        fresh, note = _link(studio, walk, text, link, pictures, number)
+        pictures |= fresh
+        notes.append(note)
+        studio.drawn += 1
+        shown = torch.stack([pictures[f % len(walk)] for f in link.frames])
+        studio.tell(News(doing=f"freeze-time clip {number + 1}", share=studio.share(0), picture=_row(shown)))
+    return torch.stack([pictures[i] for i in range(len(walk))]), notes
+
+
+def _link(
+    studio: _Studio, walk: Walk, text: TextCondition, link: Link, pictures: Mapping[int, Tensor], number: int
+) -> tuple[dict[int, Tensor], dict[str, Any]]:
+    """The new frames of one clip: the best of the tries, which end with the first that nothing speaks against."""
+    path = studio.desk.scratch / f"link-{number:02d}.safetensors"
+    if path.exists():
+        tensors, meta = load_tensors(path, kind=_KIND)
+        return dict(zip(tensors["index"].tolist(), tensors["frames"], strict=True)), meta["note"]
+    best: tuple[float, dict[int, Tensor], int] | None = None
+    tries = []
+    for attempt in range(studio.config.retries + 1):
+        seed = studio.config.seed + 1 + number + _OTHER * attempt
+
+        def step(done: int, total: int) -> None:
+            studio.tell(News(doing=f"freeze-time clip {number + 1}", share=studio.share(done / total)))
+
+        made = draw_link(
+            studio.model, text, walk, link, pictures, seed=seed, steps=studio.config.steps, on_step=step
+        )  # fmt: skip
+        sound = _sound(walk, link, pictures, made)
+        tries.append({"seed": seed, "findings": sound.findings, **_figures(sound)})
+        if best is None or sound.badness < best[0]:
+            best = sound.badness, made, seed
+        if not sound.findings:
+            break
+        again = "it is drawn again" if attempt < studio.config.retries else "the best try is kept"
+        studio.tell(News(f"freeze-time clip {number + 1} looks bad: {'; '.join(sound.findings)}; {again}"))
+    assert best is not None
+    note = {"frames": list(link.frames), "known": list(link.known), "seed": best[2], "tries": tries}
+    index, frames = torch.tensor(list(best[1])), torch.stack(list(best[1].values()))
+    save_tensors(path, {"index": index, "frames": frames}, {"note": note}, kind=_KIND)
+    return best[1], note
+
+
+def _sound(walk: Walk, link: Link, pictures: Mapping[int, Tensor], made: Mapping[int, Tensor]) -> Soundness:
+    places = [f % len(walk) for f in link.frames]
+    known = [pictures[f] for f in places if f not in made] or [made[places[0]]]
+    return examine(torch.stack(known), torch.stack([made[f] for f in places if f in made]))
+
+
+def _figures(sound: Soundness) -> dict[str, float | None]:
+    return {k: round(v, 3) if math.isfinite(v) else None for k, v in asdict(sound).items()}
 
 
 def _row(clip: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "3 H W"]:
     """Six frames side by side."""
     picks = torch.linspace(0, len(clip) - 1, 6).round().long()
     return torch.cat(list(clip[picks]), -1)
-
-
-def _notes(config: VideosConfig, model: VideoModel, text: TextCondition, path: CameraPath) -> dict[str, Any]:
-    return {
-        "prompt": config.prompt,
-        "understood": text.understood,
-        "model": model.spec.name,
-        "seed": config.seed,
-        "frame": config.frame,
-        "from_frame": None if config.from_frame is None else str(config.from_frame),
-        "camera": config.camera,
-        "camera_path": [[round(v, 6) for v in row] for row in path.values.tolist()],
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -158,6 +158,7 @@ class TextCondition:
     payload: Any
 
 
+@runtime_checkable
 class VideoModel(Protocol):
     """A video diffusion model. Clips are [F, 3, H, W] float32 RGB in [0, 1]; results depend on the seed only."""
 
@@ -187,19 +188,19 @@ class VideoModel(Protocol):
         """
         ...
 
-    def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F C h w"]:
+    def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "f C h w"]:
         """Frames as the space of `denoise` has them, differentiably. Raises `FrameCountError`, `SizeError`."""
         ...
 
     def denoise(
         self,
-        x: Float[Tensor, "F C h w"],
+        x: Float[Tensor, "f C h w"],
         sigma: float,
         text: TextCondition,
         *,
         known: KnownFrames | None = None,
         camera: CameraPath | None = None,
-    ) -> Float[Tensor, "F C h w"]:
+    ) -> Float[Tensor, "f C h w"]:
         """The guided prediction of the clean clip from x = clean + sigma * noise (any sigma > 0; no gradient).
 
         Known frames are returned as given, encoded.

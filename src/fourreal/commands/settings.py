@@ -1,0 +1,197 @@
+"""What the options of the commands mean: recipes, resolved settings, and the stages that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fourreal.core.errors import FourRealError
+from fourreal.recipes import canonical_default, temporal_default
+from fourreal.run import Stage
+from fourreal.stages import canonical, clips, poses, temporal, videos
+from fourreal.stages.canonical import CanonicalConfig
+from fourreal.stages.clips import ClipsConfig
+from fourreal.stages.lifted import MOTION, NOTES, SCENE, WARP
+from fourreal.stages.news import Desk, Tell
+from fourreal.stages.poses import PosesConfig
+from fourreal.stages.settings import SettingsError, from_json, to_json
+from fourreal.stages.temporal import TemporalConfig
+from fourreal.stages.videos import VideosConfig
+from fourreal.video.embedded.weights import FOLDER
+
+from .models import ModelOptions
+
+if TYPE_CHECKING:
+    import torch
+
+    from fourreal.video.choose import Models
+
+RecipeName = Literal["preview", "default", "paper"]
+_STEP = {"preview": 8.0, "default": 6.0, "paper": 4.0}  # degrees between freeze-time frames
+_SEEDS = {"preview": 12_000, "default": 20_000, "paper": 40_000}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The resolved settings of a run: what `config.json` holds.
+
+    Attributes:
+        canonical, temporal: the fits.
+        poses: how cameras are found.
+        videos: what is drawn; or
+        clips: which clips are taken instead.
+        models: which video models.
+        weights: networks of one's own for the embedded model.
+        recipe, effort: where the settings came from.
+        until: last stage.
+    """
+
+    canonical: CanonicalConfig
+    temporal: TemporalConfig
+    poses: PosesConfig = field(default_factory=PosesConfig)
+    videos: VideosConfig | None = None
+    clips: ClipsConfig | None = None
+    models: ModelOptions = field(default_factory=ModelOptions)
+    weights: Path | None = None
+    recipe: RecipeName = "default"
+    effort: float = 1.0
+    until: Literal["videos", "outputs"] = "outputs"
+
+
+def fits(recipe: RecipeName, effort: float, seed: int) -> tuple[CanonicalConfig, TemporalConfig]:
+    """The settings of both fits.
+
+    Raises:
+        FourRealError: if the effort is out of range.
+    """
+    if not 0 < effort <= 100:
+        raise FourRealError(f"--effort must lie in (0, 100], got {effort:g}; 1 is the usual")
+    steps = effort * {"preview": 0.4, "default": 1.0, "paper": 20.0}[recipe]
+    first = CanonicalConfig(canonical_default(steps), _SEEDS[recipe], seed=seed)
+    return first, TemporalConfig(temporal_default(steps), seed=seed)
+
+
+def step_of(recipe: RecipeName) -> float:
+    """Degrees between two freeze-time frames, at most."""
+    return _STEP[recipe]
+
+
+def read_settings(data: Any, where: str) -> Settings:
+    """The settings in a `config.json`. Raises `SettingsError` naming what is wrong."""
+    return from_json(Settings, data, where)
+
+
+class Opened:
+    """The video models of a run, opened when they are first needed."""
+
+    def __init__(self, settings: Settings, device: torch.device, cache: Path, tell: Any) -> None:
+        self._settings, self._device, self._cache, self._tell = settings, device, cache, tell
+
+    @cached_property
+    def models(self) -> Models:
+        """Generator and teacher."""
+        s = self._settings
+        steps = None if s.videos is None else s.videos.steps
+        return s.models.open(self._device, steps=steps, weights=s.weights, cache=self._cache, tell=self._tell)
+
+    def check(self) -> None:
+        """Raise `FourRealError` if the prompt or a setting of the clips does not fit the model."""
+        config = self._settings.videos
+        if config is not None:
+            videos.check_videos(config, self.models.generator.spec)
+            self.models.generator.encode_text(config.prompt, context="dynamic")
+        if self._settings.clips is not None:
+            clips.check_clips(self._settings.clips)
+
+
+def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened) -> list[Stage]:
+    """The stages of a run, in order."""
+    stages = [*_sources(settings, opened)]
+    if settings.until == "videos":
+        return stages
+    own = {name: run / name for name in (videos.FREEZE, videos.REFERENCE, videos.NOTES, poses.GIVEN)}
+    found = {name: run / name for name in (poses.CAMERAS, poses.REPORT)}
+    taught = {"models": to_json(settings.models)} if settings.models.teacher else {}
+    fitted = {name: run / name for name in (canonical.SCENE, canonical.WARP)}
+    memory = "--set canonical.seeds=8000, --set poses.width=192, or --recipe preview"
+    return [
+        *stages,
+        Stage(
+            "poses", to_json(settings.poses), own, (poses.CAMERAS, poses.REPORT),
+            lambda desk, tell: poses.find_poses(settings.poses, desk, tell),
+            seconds=10, editable=True, advice="--set poses.width=192",
+        ),
+        Stage(
+            "canonical", {**to_json(settings.canonical), **taught}, {videos.FREEZE: run / videos.FREEZE, **found},
+            (canonical.SCENE, canonical.WARP, canonical.REPORT),
+            lambda desk, tell: canonical.make_canonical(settings.canonical, device, desk, tell),
+            seconds=_guess(settings.canonical.phases), advice=memory,
+        ),
+        Stage(
+            "temporal", {**to_json(settings.temporal), **taught}, {**own, **found, **fitted},
+            (SCENE, WARP, NOTES, temporal.REPORT),
+            lambda desk, tell: temporal.make_temporal(settings.temporal, device, desk, tell),
+            seconds=_guess(settings.temporal.phases), advice=memory,
+        ),
+        Stage(
+            "outputs", {}, {**{name: run / name for name in (SCENE, MOTION, WARP)}, **own, **found}, (),
+            lambda desk, tell: outputs(device, desk, tell), seconds=25, advice="--recipe preview",
+        ),
+    ]  # fmt: skip
+
+
+def _sources(settings: Settings, opened: Opened) -> list[Stage]:
+    """The stage that draws the clips, or takes them from files; none where they lie in the run already."""
+    config, taken = settings.videos, settings.clips
+    if config is not None:
+        drawn = (videos.REFERENCE,) * (config.which != "freeze") + (videos.FREEZE,) * (config.which != "dynamic")
+        inputs = {"weights": settings.weights or FOLDER} if settings.models.is_default else {}
+        inputs |= {} if config.from_frame is None else {"picture": config.from_frame}
+        models = {k: v for k, v in to_json(settings.models).items() if not k.startswith(("teacher", "score"))}
+        return [
+            Stage(
+                "videos", {**to_json(config), "models": models}, inputs, (*drawn, videos.NOTES, videos.SHEET),
+                lambda desk, tell: videos.make_videos(config, opened.models.generator, desk, tell),
+                seconds=40, editable=True, advice="--size, or use --offload",
+            )
+        ]  # fmt: skip
+    if taken is not None:
+        return [
+            Stage(
+                "videos", to_json(taken), taken.files, (*taken.files, videos.NOTES),
+                lambda desk, tell: clips.take_clips(taken, desk, tell), seconds=2, editable=True,
+            )
+        ]  # fmt: skip
+    return []
+
+
+def _guess(phases: tuple[Any, ...]) -> float:
+    """Seconds that phases take, about, on two cores; only their proportions matter."""
+    return sum(p.steps * (p.views + 1.5 * p.frames) / p.shrink**2 for p in phases) * 0.03
+
+
+def outputs(device: torch.device, desk: Desk, tell: Tell) -> None:
+    """Write what the user gets into the run."""
+    from fourreal.stages.lift_views import write_views
+
+    read, _ = poses.read_run_clips(desk.run)
+    write_views(desk.run, read, device)
+
+
+def settings_of_run(data: Any, where: Path) -> Settings:
+    """The settings of a run that is there. Raises `SettingsError` for a config that this version cannot read."""
+    try:
+        return read_settings(data, str(where))
+    except SettingsError as error:
+        raise SettingsError(f"{error}; the run was made by another version, or edited: start a new one") from None
+
+
+def with_fits(settings: Settings, recipe: RecipeName | None, effort: float | None) -> Settings:
+    """The settings with both fits of another recipe or effort, if one is named."""
+    if recipe is None and effort is None:
+        return settings
+    recipe, effort = recipe or settings.recipe, settings.effort if effort is None else effort
+    first, later = fits(recipe, effort, settings.canonical.seed)
+    return replace(settings, canonical=first, temporal=later, recipe=recipe, effort=effort)

@@ -1,0 +1,139 @@
+"""The third stage: the frozen instant, from the freeze-time clip (4Real, section 3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fourreal.core.cameras import Cameras
+from fourreal.core.errors import FieldError, FourRealError
+from fourreal.core.paths import look_target
+from fourreal.core.scene import Scene
+from fourreal.core.storage import write_json
+from fourreal.deform import NodeConfig, Space, save_field
+from fourreal.fit.checkpoint import fingerprint
+from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
+from fourreal.fit.loop import Progress
+from fourreal.fit.phases import Phase
+from fourreal.fit.seeding import focus_distance, seed_gaussians
+from fourreal.fit.state import FitState
+from fourreal.fit.static import Targets
+from fourreal.raster import select
+
+from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
+from .news import Desk, News, Tell
+from .poses import read_run_clips
+
+SCENE, WARP, REPORT = "canonical/scene.safetensors", "canonical/warp.safetensors", "canonical/report.json"
+_INNER = 0.5  # of the distance of the cameras from what they look at: half-size of the cube in which things move
+
+
+@dataclass(frozen=True)
+class CanonicalConfig:
+    """How the frozen instant is fitted.
+
+    Attributes:
+        phases: to go through.
+        seeds: Gaussians to start from.
+        nodes: control nodes of the deformation of each frame.
+        seed: of everything random.
+    """
+
+    phases: tuple[Phase, ...]
+    seeds: int = 20_000
+    nodes: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "nodes"):
+            if getattr(self, name) < 1:
+                raise FourRealError(f"canonical.{name} must be at least 1, got {getattr(self, name)}")
+
+
+def fit_canonical(
+    clips: Clips,
+    config: CanonicalConfig,
+    device: torch.device,
+    *,
+    checkpoint: Path | None = None,
+    on_progress: OnProgress = lambda _: None,
+    on_state: OnState = lambda _: None,
+) -> FitState:
+    """Seed Gaussians and fit them to the freeze-time clip, with its warp and its cameras' increments."""
+    seeds = seed_gaussians(clips.freeze, config.seeds, torch.Generator().manual_seed(config.seed))
+    beginning = Beginning(seeds, clips.freeze.extent(), config.seed, _modules(clips, seeds.means, config))
+    run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
+    objective = dynamic_objective(Clips(clips.freeze, None, clips.canonical), select(device))
+    return fit_from(
+        beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
+    )
+
+
+def _modules(clips: Clips, means: Tensor, config: CanonicalConfig) -> dict[str, nn.Module]:
+    freeze = clips.freeze
+    nodes = NodeConfig(nodes=config.nodes)
+    return {
+        "warp": nodes.build(means, len(freeze.cameras), clips.canonical, space=inner_space(freeze, means)),
+        "poses": CameraIncrements(len(freeze.cameras), clips.canonical, focus_distance(freeze), means.device),
+    }
+
+
+def inner_space(freeze: Targets, means: Tensor) -> Space:
+    """The cube in which things move: about the point that the cameras look at."""
+    try:
+        centre = look_target(freeze.cameras).to(means)
+    except FieldError:
+        centre = means.median(0).values
+    return Space(centre, means.new_tensor(_INNER * focus_distance(freeze)))
+
+
+def refined_cameras(state: FitState, freeze: Targets) -> Cameras:
+    """The freeze-time cameras with the increments that were fitted."""
+    poses = state.modules["poses"]
+    assert isinstance(poses, CameraIncrements)
+    with torch.no_grad():
+        viewmats = poses.apply_to(
+            freeze.cameras.viewmats, torch.arange(len(freeze.cameras), device=poses.twists.device)
+        )
+    return replace(freeze.cameras, viewmats=viewmats)
+
+
+def make_canonical(config: CanonicalConfig, device: torch.device, desk: Desk, tell: Tell) -> None:
+    """Fit the run's freeze-time clip; write the canonical scene, its warp, and how the fit went.
+
+    Raises:
+        FourRealError: if a file is missing, or the fit diverges.
+    """
+    clips = read_run_clips(desk.run)[0].to(device)
+    curve = Curve.open(desk.scratch / "curve.jsonl")
+    tell(News(doing="first guess of the scene", share=0.0))
+
+    def progress(news: Progress) -> None:
+        curve.add(news)
+        tell(told(news))
+
+    def glance(state: FitState) -> None:
+        view = refined_cameras(state, clips.freeze)[[clips.canonical, 0]]
+        shown = render_dynamic(state.splats(), None, view, select(device)).cpu()
+        tell(News(picture=torch.cat([clips.freeze.images[clips.canonical].cpu(), *shown], -1)))
+
+    state = fit_canonical(
+        clips, config, device, checkpoint=desk.scratch / "checkpoint.safetensors",
+        on_progress=progress, on_state=Glances(glance),
+    )  # fmt: skip
+    glance(state)
+    cameras = {"freeze": refined_cameras(state, clips.freeze).to("cpu")}
+    Scene(state.gaussians().to("cpu"), cameras).save(desk.out / SCENE)
+    save_field(desk.out / WARP, state.modules["warp"])  # type: ignore[arg-type]
+    write_json(desk.out / REPORT, {"gaussians": len(state.params["means"]), "curve": curve.rows})
+
+
+def told(news: Progress) -> News:
+    """Progress of a fit as news."""
+    text = "the fit diverged: going on from the last good state at half the learning rate" if news.recovered else ""
+    terms = {k: v for k, v in news.terms.items() if math.isfinite(v)} | {"gaussians": float(news.gaussians)}
+    return News(text, news.phase, min(news.step / news.steps, 1.0), terms)

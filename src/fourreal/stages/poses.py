@@ -1,0 +1,127 @@
+"""The second stage: where the cameras of both clips are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from fourreal.core.digest import digest
+from fourreal.core.errors import FourRealError
+from fourreal.core.storage import read_json, write_json
+from fourreal.fit.dynamic import Clips
+from fourreal.fit.static import Targets
+from fourreal.io.cameras_json import CameraGroup, CameraSet, read_cameras_json, write_cameras_json
+from fourreal.io.images import write_image
+from fourreal.io.video import read_video
+from fourreal.pose import METHODS, Method, Prepared, Wanted, locate, prepare_clips
+from fourreal.pose.clips import Moment, pair_picture
+
+from .news import Desk, News, Tell
+from .videos import FREEZE, NOTES, REFERENCE
+
+CAMERAS, REPORT, PAIR = "poses/cameras.json", "poses/report.json", "poses/pair.png"
+GIVEN = "videos/cameras.json"  # cameras that came with the clips
+
+
+@dataclass(frozen=True)
+class PosesConfig:
+    """How cameras are found.
+
+    Attributes:
+        method: "auto" takes given cameras, else the drawn path refined by the pictures, else structure from motion
+            before an orbit. A name takes only that one.
+        width: pictures are fitted with at most the pixels of a 16:9 clip of this width.
+        freeze_frame, reference_frame: the frames that show one moment from one view; found if None.
+        moves: whether the reference camera moves; found if None.
+    """
+
+    method: Literal["auto", "known", "colmap", "orbit"] = "auto"
+    width: int = 256
+    freeze_frame: int | None = None
+    reference_frame: int | None = None
+    moves: bool | None = None
+
+
+def find_poses(config: PosesConfig, desk: Desk, tell: Tell) -> None:
+    """Read the clips of the run, and write their cameras and how they came about.
+
+    Raises:
+        FourRealError: if a clip is missing or cannot be read, or cameras cannot be found.
+    """
+    clips = _clips(desk.run, config.width)
+    tell(News(doing="looking for cameras", share=0.1))
+    wanted = _wanted(config, desk.run, clips)
+    found = locate(clips.freeze, clips.reference, wanted)
+    for sentence in (*clips.notes, *found.notes):
+        tell(News(sentence))
+    groups = {"freeze": CameraGroup(found.freeze.cameras)}
+    frames, fps = 1, 8.0
+    if clips.reference is not None and found.reference is not None:
+        groups["ref"] = CameraGroup(found.reference.cameras)
+        frames, fps = len(clips.reference), clips.reference.fps
+        moment = Moment(found.instant, found.canonical, found.similarity, ())
+        picture = pair_picture(clips.freeze, clips.reference, moment)
+        write_image(desk.out / PAIR, picture)
+        tell(News(doing="cameras found", share=0.9, picture=picture))
+    write_cameras_json(desk.out / CAMERAS, CameraSet(groups, fps, frames, float(found.instant)))
+    report: dict[str, Any] = found.report()
+    prior = None if wanted.path is None else "the path that the clip was drawn along"
+    write_json(
+        desk.out / REPORT, {**report, "notes": [*clips.notes, *found.notes], "prior": prior, "width": config.width}
+    )
+
+
+def read_run_clips(run: Path) -> tuple[Clips, float]:
+    """The clips of a run with the cameras that were found, and the frames a second of the reference.
+
+    Raises:
+        FourRealError: if a file is missing or does not fit the others.
+    """
+    report, given = read_json(run / REPORT), read_cameras_json(run / CAMERAS)
+    clips = _clips(run, int(report["width"]))
+    freeze = Targets(clips.freeze.frames, given.groups["freeze"].cameras)
+    seen = None
+    if clips.reference is not None and "ref" in given.groups:
+        seen = Targets(clips.reference.frames, given.groups["ref"].cameras)
+    return Clips(freeze, seen, int(report["freeze_frame"]), int(report["reference_frame"])), given.fps
+
+
+def _clips(run: Path, width: int) -> Prepared:
+    if not (run / FREEZE).is_file():
+        raise FourRealError(f"{run / FREEZE} does not exist; a lift needs a freeze-time clip: see `4real video --help`")
+    reference = read_video(run / REFERENCE) if (run / REFERENCE).is_file() else None
+    return prepare_clips(read_video(run / FREEZE), reference, width=width)
+
+
+def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> Wanted:
+    """What is known: cameras that were given, or the path along which an untouched clip was drawn."""
+    given = read_cameras_json(run / GIVEN) if (run / GIVEN).is_file() else None
+    methods: tuple[Method, ...] = METHODS if config.method == "auto" else (config.method,)
+    freeze, reference, path = config.freeze_frame, config.reference_frame, None
+    notes = read_json(run / NOTES) if (run / NOTES).is_file() else {}
+    drawn = _untouched(run, notes)
+    moves = config.moves
+    if FREEZE in drawn and given is None and len(notes["camera_path"]) == len(clips.freeze):
+        path = _path(notes)
+        if REFERENCE in drawn:
+            freeze = notes["canonical"] if freeze is None else freeze
+            reference = notes["frozen_frame"] if reference is None else reference
+        if path is not None and config.method == "auto":
+            methods = ("orbit",)
+    if REFERENCE in drawn and moves is None:
+        moves = False  # the recipe of the dynamic context is a camera at rest
+    return Wanted(given, freeze, reference, path, None, moves, methods)
+
+
+def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
+    """The clips that are as they were drawn."""
+    return {name for name, known in notes.get("files", {}).items() if digest(run / name) == known}
+
+
+def _path(notes: dict[str, Any]) -> Tensor | None:
+    """[N, 3] the path of the camera, if the model was told one."""
+    return torch.tensor(notes["camera_path"], dtype=torch.float32) if notes.get("camera_told") else None

@@ -1,0 +1,140 @@
+"""The fourth stage: motion, from the reference clip (4Real, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from fourreal.core.errors import FourRealError
+from fourreal.core.gaussians import Gaussians
+from fourreal.core.scene import Scene
+from fourreal.core.storage import read_json, write_json
+from fourreal.deform import NodeConfig, load_field
+from fourreal.deform.base import DeformField
+from fourreal.fit.checkpoint import fingerprint
+from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
+from fourreal.fit.loop import Progress
+from fourreal.fit.phases import Phase
+from fourreal.fit.seeding import focus_distance
+from fourreal.fit.state import FitState
+from fourreal.raster import select
+
+from . import canonical, poses
+from .canonical import inner_space, told
+from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
+from .lifted import save_lift
+from .news import Desk, News, Tell
+from .poses import read_run_clips
+
+REPORT = "temporal/report.json"
+
+
+@dataclass(frozen=True)
+class TemporalConfig:
+    """How motion is fitted.
+
+    Attributes:
+        phases: to go through.
+        nodes: control nodes of the motion.
+        seed: of everything random.
+    """
+
+    phases: tuple[Phase, ...]
+    nodes: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.nodes < 1:
+            raise FourRealError(f"temporal.nodes must be at least 1, got {self.nodes}")
+
+
+def fit_temporal(
+    clips: Clips,
+    gaussians: Gaussians,
+    modules: Mapping[str, nn.Module],
+    config: TemporalConfig,
+    device: torch.device,
+    *,
+    checkpoint: Path | None = None,
+    on_progress: OnProgress = lambda _: None,
+    on_state: OnState = lambda _: None,
+) -> FitState:
+    """Fit motion, then all together, to both clips.
+
+    Args:
+        clips: with a reference.
+        gaussians: of the canonical scene, on `device`.
+        modules: its "warp" and "poses".
+        config: phases, nodes, seed.
+        device: where to work.
+        checkpoint, on_progress, on_state: see `fit_from`.
+    """
+    assert clips.reference is not None
+    space = inner_space(clips.freeze, gaussians.means)
+    nodes = NodeConfig(nodes=config.nodes)
+    motion = nodes.build(gaussians.means, len(clips.reference.cameras), clips.instant, space=space)
+    beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion})
+    run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
+    objective = dynamic_objective(clips, select(device))
+    return fit_from(
+        beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
+    )
+
+
+def make_temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell) -> None:
+    """Fit the run's reference clip on top of its canonical scene; write the scene in motion and how the fit went.
+
+    Without a reference clip the scene is the canonical one, and static.
+
+    Raises:
+        FourRealError: if a file is missing or damaged, or the fit diverges.
+    """
+    clips, fps = read_run_clips(desk.run)
+    frozen = Scene.load(desk.run / canonical.SCENE)
+    clips = replace(clips, freeze=replace(clips.freeze, cameras=frozen.cameras["freeze"])).to(device)
+    gaussians = frozen.gaussians.to(device)
+    modules = _modules(desk.run, clips, gaussians)
+    curve = Curve.open(desk.scratch / "curve.jsonl")
+    tell(News(doing="first guess of the motion", share=0.0))
+
+    def progress(news: Progress) -> None:
+        curve.add(news)
+        tell(told(news))
+
+    def glance(state: FitState) -> None:
+        assert clips.reference is not None
+        which = [0, len(clips.reference.cameras) // 2]
+        cameras = clips.reference.cameras[which]
+        motion = state.modules["motion"]
+        assert isinstance(motion, DeformField)
+        shown = render_dynamic(state.splats(), motion, cameras, select(device)).cpu()
+        tell(News(picture=torch.cat([clips.reference.images[which[1]].cpu(), *shown.flip(0)], -1)))
+
+    if clips.reference is None:
+        state = FitState.begin(gaussians, clips.freeze.extent(), config.seed, modules)
+    else:
+        state = fit_temporal(
+            clips, gaussians, modules, config, device, checkpoint=desk.scratch / "checkpoint.safetensors",
+            on_progress=progress, on_state=Glances(glance),
+        )  # fmt: skip
+        glance(state)
+    save_lift(desk.out, state, clips, fps, _notes(desk.run))
+    write_json(desk.out / REPORT, {"gaussians": len(state.params["means"]), "curve": curve.rows})
+
+
+def _modules(run: Path, clips: Clips, gaussians: Gaussians) -> dict[str, nn.Module]:
+    """The warp of the canonical stage, and increments of cameras that hold its increments already."""
+    device = gaussians.means.device
+    warp = load_field(run / canonical.WARP, device)
+    warp.rebind(gaussians.means)
+    focus = focus_distance(clips.freeze)
+    return {"warp": warp, "poses": CameraIncrements(len(clips.freeze.cameras), clips.canonical, focus, device)}
+
+
+def _notes(run: Path) -> dict[str, object]:
+    """What is known of the lift as a whole: how its cameras came about."""
+    return dict(read_json(run / poses.REPORT))
