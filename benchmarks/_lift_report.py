@@ -34,6 +34,7 @@ class Setting:
     plain: bool = True
     fit_seed: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, section: str, case: str, method: str, scores: Scores, result: Lifted, **more: Any) -> None:
         """Keep the figures of one fit, and print them."""

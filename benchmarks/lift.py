@@ -13,27 +13,39 @@ same view. Every figure is the median over the worlds, means over the pictures o
   frozen   the frozen instant from unseen views;  arc: the clean freeze-time frames
   outside  a tenth beyond either end of the arc, and 15 degrees above its middle, while time runs
 
-Sections: clean, spoiled. Seconds are seeding and fitting; they mean something only on an idle machine.
+Sections:
+  clean    clean clips and known poses, beside a plain deformable 3DGS
+  spoiled  freeze-time clips spoiled at several strengths, with and without parts of the method
+  poses    known poses with noise, refined in the fit or not; no poses at all
+  scenes   --scenes DIR: folders with cameras.json, freeze.mp4, ref.mp4, heldout*.mp4 made by other renderers
+  clips    --clips DIR: folders with freeze.mp4 and perhaps ref.mp4, of which nothing is known; truth_view*.mp4 and
+           truth_moving.mp4 are measured where they are there
+Seconds are seeding and fitting; they mean something only on an idle machine. Memory is the peak so far of the whole
+process, so a figure for one section takes a run with --only.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import _lift_files as files
+import _lift_worlds as worlds
 import torch
+from _lift_poses import poses
+from _lift_report import Setting
 
 from fourreal.core.storage import write_json
 from fourreal.stages.trial import JUDGED, TUNING, Filming
 
-sys.path.insert(0, str(Path(__file__).parent))
-import _lift_worlds as worlds
-from _lift_report import Setting
-
-SECTIONS = {"clean": worlds.clean, "spoiled": worlds.spoiled}
+SECTIONS = {
+    "clean": worlds.clean,
+    "spoiled": worlds.spoiled,
+    "poses": poses,
+    "scenes": files.scenes,
+    "clips": files.clips,
+}
 
 
 def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Path | None]:
@@ -51,6 +63,8 @@ def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Pat
     parser.add_argument("--fit-seed", type=int, default=0)
     parser.add_argument("--spoils", nargs="+", choices=("warp", "drift", "thaw"), default=["warp"])
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.25, 0.5, 1.0])
+    parser.add_argument("--scenes", type=Path)
+    parser.add_argument("--clips", type=Path)
     parser.add_argument("--no-plain", action="store_true", help="without the plain deformable 3DGS")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--pictures", type=Path)
@@ -67,6 +81,8 @@ def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Pat
         pictures=args.pictures,
         spoils=tuple(args.spoils),
         strengths=tuple(args.strengths),
+        scenes=args.scenes,
+        clips=args.clips,
         plain=not args.no_plain,
         fit_seed=args.fit_seed,
     )
@@ -79,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in wanted:
         SECTIONS[name](setting)
         if out is not None:
-            write_json(out, {"rows": json.loads(json.dumps(setting.rows))})
+            write_json(out, {"rows": setting.rows, "failed": setting.failed})
 
 
 if __name__ == "__main__":
