@@ -20,6 +20,7 @@ _CHECKED = [
     "pose",
     "deform",
     "guidance",
+    "export",
 ]
 jaxtyping.install_import_hook([f"fourreal.{name}" for name in _CHECKED], "typecheck.checker")
 

@@ -11,8 +11,8 @@ from fourreal.commands.ablate import ablate
 from fourreal.commands.demo import demo
 from fourreal.commands.doctor import doctor
 from fourreal.commands.evaluate import evaluate, render
-from fourreal.commands.generate import generate, resume
 from fourreal.commands.export import export
+from fourreal.commands.generate import generate, resume
 from fourreal.commands.lift import lift
 from fourreal.commands.train_video_model import train_video_model
 from fourreal.commands.video import video

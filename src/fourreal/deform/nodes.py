@@ -122,6 +122,11 @@ class NodeField(nn.Module):
         parts = moved, turned[..., :4], scaled.expand_as(moved)
         return shaped(Offsets(*(v.transpose(0, 1) for v in parts)), single)
 
+    def skinning(self, means: Float[Tensor, "N 3"]) -> tuple[Int64[Tensor, "N k"], Float[Tensor, "N k"]]:
+        """The nodes that each Gaussian follows, and their weights (sum 1): what a player elsewhere needs."""
+        rows = self._bound(means)[0].rows
+        return rows, self._weights(means, rows)
+
     def _bound(self, means: Tensor) -> tuple[Pattern, Pattern]:
         bound = 0 if self._nearest is None else len(self._nearest.rows)
         if self._nearest is None or self._arms is None or bound != len(means):
