@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -28,6 +30,7 @@ from fourreal.video import (
 from fourreal.video.base import MAX_PROMPT, Feature
 from fourreal.video.oracle import OracleVideoModel
 from video.tiny import tiny_model
+from video.tiny_latent import tiny_latent
 
 PROMPT = "a fox jumping on grass by day"
 SIGMAS = (0.01, 0.3, 1.0, 3.0, 80.0)
@@ -41,7 +44,11 @@ def make_embedded() -> VideoModel:
     return tiny_model()
 
 
-MAKERS: dict[str, Callable[[], VideoModel]] = {"oracle": make_oracle, "embedded": make_embedded}
+MAKERS: dict[str, Callable[[], VideoModel]] = {
+    "oracle": make_oracle,
+    "embedded": make_embedded,
+    **{kind: partial(tiny_latent, kind) for kind in ("wan-vace", "wan-experts", "ltx", "sana-wm")},
+}
 
 
 @pytest.fixture(params=MAKERS, scope="module")
@@ -56,8 +63,8 @@ def text(model: VideoModel) -> TextCondition:
 
 @pytest.fixture(scope="module")
 def clip(model: VideoModel, text: TextCondition) -> torch.Tensor:
-    """What the model makes with seed 0 and nothing given."""
-    return model.generate(text).clone()
+    """What the model makes with seed 0 and nothing given, but what it cannot do without."""
+    return model.generate(text, **needed(model)).clone()
 
 
 def given(indices: tuple[int, ...], size: tuple[int, int], seed: int = 5) -> KnownFrames:
@@ -65,6 +72,20 @@ def given(indices: tuple[int, ...], size: tuple[int, int], seed: int = 5) -> Kno
     rough = torch.rand(len(indices), 3, 3, 4, generator=torch.Generator().manual_seed(seed))
     smooth = torch.nn.functional.interpolate(rough, size, mode="bilinear", align_corners=False)
     return KnownFrames(indices, smooth.clamp(0, 1))
+
+
+def needed(model: VideoModel) -> dict[str, Any]:
+    """The least that a request must say."""
+    return {"known": given((0,), model.spec.size)} if "first_frame" in model.spec.required else {}
+
+
+def blank(model: VideoModel, **change: int) -> torch.Tensor:
+    """An encoded clip of zeros; frames, channels, height or width may be off by some."""
+    spec = model.spec
+    sizes = {"frames": spec.encoded_frames, "channels": spec.channels} | dict(
+        zip(("height", "width"), spec.score_size, strict=True)
+    )
+    return torch.zeros([size + change.get(name, 0) for name, size in sizes.items()])
 
 
 def noisy(model: VideoModel, clean: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -84,7 +105,7 @@ def subset(model: VideoModel) -> tuple[int, ...]:
 
 KNOWN: dict[Feature, Callable[[VideoModel], tuple[int, ...]]] = {
     "first_frame": lambda model: (0,),
-    "prefix": lambda model: tuple(range(8)),
+    "prefix": lambda model: tuple(range(model.spec.prefix_frames(8))),
     "frames": subset,
 }
 
@@ -108,6 +129,9 @@ class TestSpec:
         assert min(*spec.size, *spec.score_size, spec.channels) >= 1
         assert 0 < spec.fps < math.inf
         assert all(score <= full for score, full in zip(spec.score_size, spec.size, strict=True))
+        assert spec.required <= spec.features
+        assert spec.nearest_frames(spec.frames) == spec.frames, "clips must have a number of frames that encodes whole"
+        assert spec.encoded_frames == -(-spec.frames // spec.stride)
 
     def test_it_stays_the_same(self, model: VideoModel) -> None:
         assert model.spec == model.spec
@@ -142,17 +166,17 @@ class TestGenerate:
     def test_the_seed_decides_and_the_global_state_does_not(self, model, text, clip) -> None:
         torch.manual_seed(99)
         state = torch.get_rng_state()
-        assert torch.equal(model.generate(text, seed=0), clip)
+        assert torch.equal(model.generate(text, seed=0, **needed(model)), clip)
         assert torch.equal(torch.get_rng_state(), state), "the global random state was touched"
 
     def test_changing_a_result_leaves_the_next_one_alone(self, model, text, clip) -> None:
-        model.generate(text).zero_()
-        assert torch.equal(model.generate(text), clip)
+        model.generate(text, **needed(model)).zero_()
+        assert torch.equal(model.generate(text, **needed(model)), clip)
 
     def test_half_the_size_is_made_or_refused(self, model: VideoModel, text: TextCondition) -> None:
         half = (model.spec.size[0] // 2, model.spec.size[1] // 2)
         with contextlib.suppress(SizeError):
-            assert model.generate(text, size=half).shape == (model.spec.frames, 3, *half)
+            assert model.generate(text, size=half, **needed(model)).shape == (model.spec.frames, 3, *half)
 
     @pytest.mark.parametrize("size", [(0, 16), (16, -1)])
     def test_an_impossible_size(self, model: VideoModel, text: TextCondition, size: tuple[int, int]) -> None:
@@ -161,7 +185,7 @@ class TestGenerate:
 
     def test_progress_ends_at_the_total(self, model: VideoModel, text: TextCondition) -> None:
         calls: list[tuple[int, int]] = []
-        model.generate(text, on_step=lambda done, total: calls.append((done, total)))
+        model.generate(text, on_step=lambda done, total: calls.append((done, total)), **needed(model))
         total = len(calls)
         assert total >= 1
         assert calls == [(i + 1, total) for i in range(total)]
@@ -175,6 +199,13 @@ class TestGenerate:
             assert made.shape == (model.spec.frames, 3, *model.spec.size)
             assert torch.isfinite(made).all()
 
+    def test_a_first_frame_is_needed_or_not(self, model: VideoModel, text: TextCondition) -> None:
+        if "first_frame" in model.spec.required:
+            with pytest.raises(UnsupportedConditionError, match=r"needs a first frame .*--from-frame"):
+                model.generate(text)
+        else:
+            assert model.generate(text).shape[0] == model.spec.frames
+
     @pytest.mark.parametrize("factor", [0.5, 2.0])
     def test_known_frames_of_another_size_are_resized(self, model: VideoModel, text, factor: float) -> None:
         height, width = model.spec.size
@@ -186,7 +217,7 @@ class TestGenerate:
             assert float((made[0] - plain).abs().mean()) < 0.02
 
     def test_a_camera_path_changes_the_clip(self, model: VideoModel, text: TextCondition, clip: torch.Tensor) -> None:
-        made = allowed(model, "camera", lambda: model.generate(text, camera=turning(model)))
+        made = allowed(model, "camera", lambda: model.generate(text, camera=turning(model), **needed(model)))
         if made is not None:
             assert made.shape == clip.shape
             assert float((made[-1] - clip[-1]).abs().mean()) > 1e-3
@@ -195,7 +226,7 @@ class TestGenerate:
 class TestEncode:
     def test_shape_and_range(self, model: VideoModel, clip: torch.Tensor) -> None:
         made = model.encode(clip)
-        assert made.shape == (model.spec.frames, model.spec.channels, *model.spec.score_size)
+        assert made.shape == (model.spec.encoded_frames, model.spec.channels, *model.spec.score_size)
         assert torch.isfinite(made).all()
         assert not made.requires_grad
 
@@ -213,7 +244,7 @@ class TestEncode:
             model.encode(torch.rand(count, 3, *model.spec.size))
 
     def test_frames_too_small(self, model: VideoModel) -> None:
-        height, width = model.spec.score_size
+        height, width = model.spec.picture_size
         with pytest.raises(SizeError):
             model.encode(torch.rand(model.spec.frames, 3, height - 1, width - 1))
 
@@ -223,7 +254,7 @@ class TestDenoise:
     def test_any_noise(self, model: VideoModel, text: TextCondition, clip: torch.Tensor, sigma: float) -> None:
         clean = model.encode(clip)
         x = noisy(model, clean, sigma).requires_grad_()
-        made = model.denoise(x, sigma, text)
+        made = model.denoise(x, sigma, text, **needed(model))
         assert made.shape == clean.shape
         assert made.dtype == x.dtype
         assert torch.isfinite(made).all()
@@ -232,17 +263,17 @@ class TestDenoise:
     def test_hardly_any_noise_leaves_the_models_own_clip(self, model, text, clip) -> None:
         """`encode` and `denoise` share one space: same scale, same order of channels."""
         clean = model.encode(clip)
-        made = model.denoise(noisy(model, clean, 0.01), 0.01, text)
+        made = model.denoise(noisy(model, clean, 0.01), 0.01, text, **needed(model))
         assert float((made - clean).abs().mean()) < 0.1
 
     def test_it_does_not_write_to_its_input_or_to_its_own_past(self, model, text, clip) -> None:
         x = noisy(model, model.encode(clip), 1.0)
         before = x.clone()
-        first = model.denoise(x, 1.0, text)
+        first = model.denoise(x, 1.0, text, **needed(model))
         assert torch.equal(x, before)
         copy = first.clone()
         first.zero_()
-        assert torch.equal(model.denoise(x, 1.0, text), copy)
+        assert torch.equal(model.denoise(x, 1.0, text, **needed(model)), copy)
 
     @pytest.mark.parametrize("sigma", [0.01, 1.0, 80.0])
     @pytest.mark.parametrize("feature", KNOWN)
@@ -255,29 +286,38 @@ class TestDenoise:
         x = noisy(model, encoded, sigma)
         made = allowed(model, feature, lambda: model.denoise(x, sigma, text, known=known))
         if made is not None:
-            assert torch.equal(made[where], encoded[where])
+            self.assert_given(model, made, encoded, known.indices)
             assert torch.isfinite(made).all()
+
+    def assert_given(self, model, made, encoded, indices) -> None:
+        """Exactly; from models that merge frames, those encoded frames that hold known ones only, from the start."""
+        if model.spec.stride == 1:
+            assert torch.equal(made[list(indices)], encoded[list(indices)])
+            return
+        leading = sum(1 for i, index in enumerate(indices) if i == index)
+        whole = (leading - 1) // model.spec.stride + 1
+        torch.testing.assert_close(made[:whole], encoded[:whole], atol=1e-4, rtol=0)
 
     def test_a_camera_path_changes_the_prediction(self, model, text, clip) -> None:
         x = noisy(model, model.encode(clip), 20.0)
-        made = allowed(model, "camera", lambda: model.denoise(x, 20.0, text, camera=turning(model)))
+        made = allowed(model, "camera", lambda: model.denoise(x, 20.0, text, camera=turning(model), **needed(model)))
         if made is not None:
-            assert float((made[-1] - model.denoise(x, 20.0, text)[-1]).abs().mean()) > 1e-3
+            assert float((made[-1] - model.denoise(x, 20.0, text, **needed(model))[-1]).abs().mean()) > 1e-3
 
     @pytest.mark.parametrize("sigma", [0.0, -1.0, math.nan, math.inf])
     def test_a_sigma_that_is_none(self, model: VideoModel, text: TextCondition, sigma: float) -> None:
-        x = torch.zeros(model.spec.frames, model.spec.channels, *model.spec.score_size)
+        x = blank(model)
         with pytest.raises(VideoModelError, match="sigma must be positive and finite"):
             model.denoise(x, sigma, text)
 
     def test_x_of_the_wrong_shape(self, model: VideoModel, text: TextCondition) -> None:
         spec, (height, width) = model.spec, model.spec.score_size
         with pytest.raises(FrameCountError, match=str(spec.frames)):
-            model.denoise(torch.zeros(spec.frames - 1, spec.channels, height, width), 1.0, text)
+            model.denoise(blank(model, frames=-1), 1.0, text)
         with pytest.raises(SizeError, match=f"{height}x{width}"):
-            model.denoise(torch.zeros(spec.frames, spec.channels, height, width + 1), 1.0, text)
+            model.denoise(blank(model, width=1), 1.0, text)
         with pytest.raises(SizeError, match="channels"):
-            model.denoise(torch.zeros(spec.frames, spec.channels + 1, height, width), 1.0, text)
+            model.denoise(blank(model, channels=1), 1.0, text)
 
 
 class TestConditionsThatDoNotFit:
@@ -287,7 +327,7 @@ class TestConditionsThatDoNotFit:
     def request_with(self, request: pytest.FixtureRequest, model, text) -> Callable[..., torch.Tensor]:
         if request.param == "generate":
             return lambda **conditions: model.generate(text, **conditions)
-        x = torch.zeros(model.spec.frames, model.spec.channels, *model.spec.score_size)
+        x = blank(model)
         return lambda **conditions: model.denoise(x, 1.0, text, **conditions)
 
     @pytest.mark.parametrize("change", [-1, 1])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from fourreal.video.latent.settings import ModelSettings
 
 SIZE = (32, 64)
 SCORED: dict[str, tuple[int, int]] = {"sana-wm": (64, 64)}
-SIZES: dict[str, tuple[int, int]] = {"sana-wm": (64, 64)}
+SIZES: dict[str, tuple[int, int]] = {"sana-wm": (64, 128)}
 
 
 def _tokenizer(side: str = "right") -> Any:
@@ -141,9 +141,7 @@ def ltx() -> Any:
         decoder_inject_noise=(False,) * 5, upsample_residual=(False,) * 4, upsample_factor=(1,) * 4,
         timestep_conditioning=False, patch_size=1, patch_size_t=1, encoder_causal=True, decoder_causal=False,
     )  # fmt: skip
-    return LTXConditionPipeline(
-        FlowMatchEulerDiscreteScheduler(), vae, _text_encoder("t5"), _tokenizer(), network
-    )
+    return LTXConditionPipeline(FlowMatchEulerDiscreteScheduler(), vae, _text_encoder("t5"), _tokenizer(), network)
 
 
 def sana_wm() -> Any:
@@ -167,6 +165,10 @@ def sana_wm() -> Any:
         in_channels=8, num_layers=2, hidden_size=64, num_attention_heads=4, linear_head_dim=16, softmax_every_n=2,
         caption_channels=32, chunk_plucker_channels=48, mlp_ratio=2.0,
     )  # fmt: skip
+    with torch.no_grad():
+        for name, weights in network.named_parameters():
+            if "cam" in name or "plucker" in name:  # as they come, cameras would hardly be seen
+                weights.normal_(std=0.5)
     return SanaWMPipeline(
         tokenizer=_tokenizer(), text_encoder=_text_encoder("gemma"), vae=vae, transformer=network,
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
@@ -183,7 +185,7 @@ PIPELINES: dict[str, Callable[[], Any]] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def tiny_folder(kind: str) -> Path:
     """A saved tiny pipeline."""
     folder = Path(tempfile.mkdtemp(prefix="tiny-latent-")) / f"tiny-{kind}"
@@ -197,7 +199,7 @@ def tiny_settings(kind: str, **more: Any) -> ModelSettings:
     return ModelSettings(**{"size": size, "score_size": SCORED.get(kind, (32, 32)), "steps": 2, **more})
 
 
-@lru_cache(maxsize=None)
+@cache
 def tiny_latent(kind: str) -> LatentVideoModel:
     """The tiny model of a kind, opened by the real loader."""
     return load_latent_model(str(tiny_folder(kind)), "cpu", tiny_settings(kind))

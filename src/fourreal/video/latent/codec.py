@@ -65,8 +65,8 @@ class Codec:
         """Mean and standard deviation of raw latents, each [1, C, 1, 1, 1]."""
         vae, scale = self.vae, float(self.vae.config.get("scaling_factor") or 1.0)
         buffers = dict(vae.named_buffers(recurse=False))  # LTX keeps them as buffers, Wan in its configuration
-        mean = buffers["latents_mean"] if "latents_mean" in buffers else vae.config.latents_mean
-        std = buffers["latents_std"] if "latents_std" in buffers else vae.config.latents_std
+        mean = buffers.get("latents_mean", vae.config.get("latents_mean"))
+        std = buffers.get("latents_std", vae.config.get("latents_std"))
         shape = (1, -1, 1, 1, 1)
         return (
             torch.as_tensor(mean).to(like).view(shape),

@@ -16,7 +16,7 @@ from .codec import Codec
 from .condition import FamilyCode
 from .ltx import Ltx, ltx_facts
 from .memory import check_memory, estimate, free_memory
-from .model import LatentVideoModel, check_multiple, size_multiple
+from .model import LatentVideoModel, check_multiple
 from .sana_wm import SanaWm, sana_wm_facts
 from .settings import Facts, ModelSettings, torch_dtype
 from .source import Source, find_source
@@ -95,7 +95,7 @@ def _fitting(facts: Facts, settings: ModelSettings, source: Source, codec: Codec
             f"{source.name} makes clips of {codec.stride} k + 1 frames, not {frames}; --frames {up} is the next"
         )
     for size in (settings.size or facts.size, settings.score_size or facts.score_size):
-        check_multiple(size, size_multiple(source, codec), source.name)
+        check_multiple(size, source, codec)
     return replace(facts, frames=frames)
 
 

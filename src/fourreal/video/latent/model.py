@@ -93,7 +93,7 @@ class LatentVideoModel:
     @property
     def recipe(self) -> FreezeTimeRecipe:
         """How frozen time is asked for."""
-        return self.settings.recipe or self.facts.recipe
+        return self.settings.recipe(self.facts.recipe)
 
     @property
     def guidance(self) -> float:
@@ -130,7 +130,7 @@ class LatentVideoModel:
             SizeError, KnownFramesError, FrameCountError, UnsupportedConditionError: for requests that do not fit.
         """
         size = self.spec.size if size is None else size
-        self._check_size(size)
+        check_multiple(size, self.source, self.codec)
         steps = self.settings.steps or self.facts.steps if steps is None else steps
         if steps < 1:
             raise VideoModelError(f"steps must be at least 1, got {steps}; {self.facts.steps} is usual")
@@ -151,7 +151,7 @@ class LatentVideoModel:
             clip = torch.where(placed.known[:, None, None, None].cpu(), placed.clip.cpu(), clip)
         return clip
 
-    def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "F C h w"]:
+    def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "f C h w"]:
         """Means over areas of `spec.picture_size` as normalised latents, one a latent frame; differentiable.
 
         Raises:
@@ -167,20 +167,20 @@ class LatentVideoModel:
             )
         return self.codec.encode(shrink(frames, (height, width)))[0].permute(1, 0, 2, 3)
 
-    def decode(self, x: Float[Tensor, "F C h w"]) -> Float[Tensor, "F 3 H W"]:
+    def decode(self, x: Float[Tensor, "f C h w"]) -> Float[Tensor, "F 3 H W"]:
         """Frames of `spec.picture_size` in about [0, 1] (not clamped) of encoded ones: for scores in pixels."""
         self._check_encoded(x)
         return self.codec.decode(x.permute(1, 0, 2, 3)[None].float())
 
     def denoise(
         self,
-        x: Float[Tensor, "F C h w"],
+        x: Float[Tensor, "f C h w"],
         sigma: float,
         text: TextCondition,
         *,
         known: KnownFrames | None = None,
         camera: CameraPath | None = None,
-    ) -> Float[Tensor, "F C h w"]:
+    ) -> Float[Tensor, "f C h w"]:
         """The guided clean latents of x = clean + sigma * noise; see `VideoModel.denoise`. No gradient.
 
         Latent frames all of whose frames are known, from the first on, are returned as given, encoded.
@@ -228,9 +228,6 @@ class LatentVideoModel:
             )
         return text.payload
 
-    def _check_size(self, size: tuple[int, int]) -> None:
-        check_multiple(size, size_multiple(self.source, self.codec), self.spec.name)
-
     def _check_encoded(self, x: Tensor) -> None:
         spec = self.spec
         if x.dim() != 4 or len(x) != spec.encoded_frames:
@@ -275,11 +272,13 @@ def size_multiple(source: Source, codec: Codec) -> int:
     return codec.cell * _patch(source)
 
 
-def check_multiple(size: tuple[int, int], multiple: int, name: str) -> None:
-    """Raise `SizeError` unless both sides are positive multiples."""
-    if min(size) < multiple or any(side % multiple for side in size):
-        nearest = [max(multiple, multiple * round(side / multiple)) for side in size]
+def check_multiple(size: tuple[int, int], source: Source, codec: Codec) -> None:
+    """Raise `SizeError` unless both sides are multiples of `size_multiple` and at least two latent pixels long."""
+    multiple = size_multiple(source, codec)
+    least = multiple * -(-2 * codec.cell // multiple)  # autoencoders mirror edges, for which one pixel is too few
+    if min(size) < least or any(side % multiple for side in size):
+        nearest = [max(least, multiple * round(side / multiple)) for side in size]
         raise SizeError(
-            f"{name} makes pictures whose sides are multiples of {multiple}, not {size[0]}x{size[1]}; "
-            f"nearest is {nearest[0]}x{nearest[1]}"
+            f"{source.name} makes pictures whose sides are multiples of {multiple} and at least {least}, "
+            f"not {size[0]}x{size[1]}; nearest is {nearest[0]}x{nearest[1]}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +28,7 @@ class ModelSettings:
         guidance: weight of the text (classifier-free guidance); 1 switches it off and halves the cost.
         steps: evaluations of the network a clip.
         negative: what clips must not show.
-        recipe: how frozen time is asked for.
+        prefix, suffix, trigger: parts of the freeze-time recipe.
         lora: file or folder with LoRA weights, used for frozen time.
         lora_scale: their weight.
         dtype: of the transformer and the text encoder; auto is bfloat16 on a GPU and float32 on the CPU.
@@ -46,7 +46,9 @@ class ModelSettings:
     guidance: float | None = None
     steps: int | None = None
     negative: str | None = None
-    recipe: FreezeTimeRecipe | None = None
+    prefix: str | None = None
+    suffix: str | None = None
+    trigger: str | None = None
     lora: Path | None = None
     lora_scale: float = 1.0
     dtype: DtypeName = "auto"
@@ -56,6 +58,11 @@ class ModelSettings:
     compile: bool = False
     distance: float = 3.0
     fov: float = 45.0
+
+    def recipe(self, usual: FreezeTimeRecipe) -> FreezeTimeRecipe:
+        """The freeze-time recipe with the user's words in place of the usual ones."""
+        chosen = {"prefix": self.prefix, "suffix": self.suffix, "trigger": self.trigger}
+        return replace(usual, **{k: v for k, v in chosen.items() if v is not None})
 
     def __post_init__(self) -> None:
         if self.guidance is not None and not 1 <= self.guidance <= 100:
