@@ -83,7 +83,9 @@ class HostedVideoModel:
     def spec(self) -> VideoModelSpec:
         """What the models can do together."""
         tasks = {route.task for route in self.routes}
-        features: set[Feature] = {"text"} | ({"first_frame"} if "image-to-video" in tasks else set())
+        features: set[Feature] = {"text"}
+        if "image-to-video" in tasks:
+            features.add("first_frame")
         alone: frozenset[Feature] = frozenset({"first_frame"}) if "text-to-video" not in tasks else frozenset()
         name = " and ".join(route.model for route in self.routes)
         return VideoModelSpec(
@@ -173,8 +175,6 @@ class HostedVideoModel:
 
     def _retried(self, route: Route, attempt: Callable[[], Any], made: Path) -> None:
         """Try until a clip is there; passing errors are waited out, longer every time."""
-        from huggingface_hub.errors import HTTPError
-
         wait, why = 1.0, ""
         for number in range(_ATTEMPTS):
             if number:
@@ -186,7 +186,7 @@ class HostedVideoModel:
                 if _is_clip(made):
                     return
                 why = "what came is no clip"
-            except (HTTPError, OSError) as error:
+            except _network_errors() as error:
                 state = _state(error)
                 if state is not None and state not in _PASSING:
                     raise _refused(route, state) from None
@@ -230,16 +230,16 @@ def open_hosted(names: str, **settings: Any) -> HostedVideoModel:
 def _route(model: str) -> Route:
     """Who serves a model."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError, HTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
         listed = HfApi().model_info(model, expand=["inferenceProviderMapping"]).inference_provider_mapping or []
     except (RepositoryNotFoundError, HFValidationError):
         raise ModelSourceError(f"hf-inference: the hub knows no model {model}") from None
-    except (HTTPError, OSError) as error:
+    except _network_errors() as error:
         raise ModelSourceError(
-            f"hf-inference: the hub cannot be reached to see who serves {model} ({type(error).__name__}); "
-            "it needs a network, so try again, or use --model FOLDER"
+            f"hf-inference: the hub cannot be reached to see who serves {model} "
+            f"({f'state {state}' if (state := _state(error)) else type(error).__name__}); try again, or use --model FOLDER"
         ) from None
     for one in listed:
         if one.task in ("text-to-video", "image-to-video") and one.status != "error":
@@ -260,6 +260,13 @@ def _ask(route: Route, asked: dict[str, Any], png: bytes | None) -> bytes:
     if png is None:
         return client.text_to_video(asked["prompt"], negative_prompt=[asked["negative"]], **more)
     return client.image_to_video(png, prompt=asked["prompt"], negative_prompt=asked["negative"], **more)
+
+
+def _network_errors() -> tuple[type[Exception], ...]:
+    """What requests raise: the base class of the HTTP library, whichever huggingface_hub uses, and of the system."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return HfHubHTTPError.__bases__
 
 
 def _state(error: Exception) -> int | None:

@@ -99,7 +99,7 @@ class FamilyCode(Protocol):
         ...
 
 
-def guided(both: Float[Tensor, n * rest], guidance: float) -> Float[Tensor, 1 * rest]:
+def guided(both: Float[Tensor, "N C f h w"], guidance: float) -> Float[Tensor, "1 C f h w"]:
     """Classifier-free guidance of a batch (without text, with text), float32; a batch of one is returned as it is."""
     both = both.float()
     if len(both) == 1:
