@@ -217,7 +217,7 @@ def open_run(folder: Path, config: Mapping[str, Any] | None = None) -> Iterator[
 def _check_folder(folder: Path) -> None:
     if folder.is_file():
         raise RunError(f"{folder} is a file; a run needs a folder")
-    own = (MANIFEST, CONFIG, "videos", "lift.json", _LOCK)
+    own = (MANIFEST, CONFIG, "videos", "lift.json", "cache", _LOCK)  # cache: of text embeddings, before anything else
     if folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in own):
         raise RunError(f"{folder} holds other things and no run; choose an empty or a new folder (--out)")
 
