@@ -107,7 +107,7 @@ def host(mp4: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 
     host = Host(mp4)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("H", (Handler,), {"host": host}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     here = f"http://127.0.0.1:{server.server_address[1]}"
     monkeypatch.setenv("HF_TOKEN", TOKEN)

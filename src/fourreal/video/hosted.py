@@ -237,9 +237,11 @@ def _route(model: str) -> Route:
     except (RepositoryNotFoundError, HFValidationError):
         raise ModelSourceError(f"hf-inference: the hub knows no model {model}") from None
     except _network_errors() as error:
+        state = _state(error)
+        why = f"state {state}" if state else type(error).__name__
         raise ModelSourceError(
-            f"hf-inference: the hub cannot be reached to see who serves {model} "
-            f"({f'state {state}' if (state := _state(error)) else type(error).__name__}); try again, or use --model FOLDER"
+            f"hf-inference: the hub cannot be reached to see who serves {model} ({why}); "
+            "try again, or use --model FOLDER"
         ) from None
     for one in listed:
         if one.task in ("text-to-video", "image-to-video") and one.status != "error":
