@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt
 
-.PHONY: demo test slow lint install dev clean
+.PHONY: demo test slow browser lint install dev clean
 
 demo: $(VENV)/.installed
 	$(BIN)/4real demo --out out/demo
@@ -18,6 +18,9 @@ test: $(VENV)/.installed-dev
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
+
+browser: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -62,7 +62,7 @@ class Browser:
             raise
 
     def _attach(self, width: int, height: int) -> None:
-        self._socket: ClientConnection = connect(self._address(), max_size=None, open_timeout=_WAIT)
+        self._socket: ClientConnection = connect(self._address(), max_size=None, open_timeout=_WAIT, ping_interval=None)
         pages = [t for t in self._call("Target.getTargets", {})["targetInfos"] if t["type"] == "page"]
         attached = self._call("Target.attachToTarget", {"targetId": pages[0]["targetId"], "flatten": True})
         self._session: str | None = attached["sessionId"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,17 @@ def test_a_static_scene_gets_the_same_files(still: Path, tmp_path: Path) -> None
 def test_a_folder_without_a_scene_is_named(tmp_path: Path) -> None:
     with pytest.raises(FourRealError, match=r"no lifted scene \(scene.safetensors is missing\).*4real lift"):
         read_lifted(tmp_path, CPU)
+
+
+def test_the_examples_of_the_documentation_run(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    page = (Path(__file__).parents[2] / "docs" / "outputs.md").read_text("utf-8")
+    names: dict[str, object] = {"RUN": folder}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(block, "docs/outputs.md", "exec"), names)
+    for name in ("page.html", "slow.mp4", "splats/000.ply"):
+        assert (folder / name).stat().st_size > 1000
 
 
 def test_angles_are_positive_to_the_right(lifted: Lifted) -> None:

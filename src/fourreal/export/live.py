@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import threading
 import time
@@ -55,7 +57,8 @@ class LiveViewer:
         self._lifted, self._run = lifted, run
         self._coverage = None if coverage is None else seen_share(coverage)
         self._scale = _TYPICAL / float(lifted.scene.gaussians.scales.median().clamp_min(1e-9))
-        self._server = viser.ViserServer(host=host, port=port, verbose=False)
+        with contextlib.redirect_stdout(io.StringIO()):  # its banner; the command says where to look
+            self._server = viser.ViserServer(host=host, port=port, verbose=False)
         self.url = f"http://{host}:{self._server.get_port()}"
         self.views: list[Cameras] = []
         self._shown: tuple[float, Mode] | None = None
@@ -182,11 +185,17 @@ class LiveViewer:
             moving = gui.add_checkbox("Time runs", moves, visible=moves)
             film = gui.add_button("Record", color="orange")
             self._bar = gui.add_progress_bar(0.0, visible=False)
+        self._time.on_update(lambda event: self._hold() if event.client is not None else None)
         home.on_click(lambda event: self._place(event.client, self._lifted.home))
         walk.on_update(lambda event: self._place(event.client, self._lifted.walk[_within(walk.value, self._lifted)]))
         add.on_click(lambda event: self._add(event.client))
         undo.on_click(lambda _: self._remove())
         film.on_click(lambda event: self._record_for(event.client, seconds.value, moving.value))
+
+    def _hold(self) -> None:
+        """The user took the time slider: stop playing."""
+        self._play.value = False
+        self._clock = float(self._time.value)
 
     def _add(self, client: viser.ClientHandle | None) -> None:
         if client is not None:

@@ -160,12 +160,13 @@ function buttons(player) {
     reset: () => player.go(about.home),
     full: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.()),
   };
-  for (const [name, action] of Object.entries(press)) $(name).onclick = action;
+  for (const [name, action] of Object.entries(press)) $(name).onclick = (event) => { action(); if (event.detail) $(name).blur(); }; // so that space plays
   $("time").oninput = (event) => { clock.running = false; player.seek(event.target.value * clock.last); };
   const step = (by) => () => { clock.running = false; player.seek(Math.round(clock.shown) + by); };
   const keys = { Space: press.play, KeyR: press.reset, KeyT: press.tour, KeyC: press.coverage, KeyF: press.full, KeyL: press.loop, ArrowRight: step(1), ArrowLeft: step(-1), KeyH: () => document.body.classList.toggle("bare") };
   addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || !keys[event.code]) return;
+    const pressed = event.code === "Space" && event.target.tagName === "BUTTON";
+    if (event.ctrlKey || event.metaKey || event.altKey || pressed || !keys[event.code]) return;
     event.preventDefault();
     keys[event.code]();
   });
