@@ -97,7 +97,7 @@ class TestDownloads:
 
     def test_a_shard_is_missing(self, folder: Path) -> None:
         index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
-        (folder / "transformer" / "model.safetensors.index.json").write_text(json.dumps(index))
+        (folder / "transformer" / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
         assert "lacks model-00001-of-00002.safetensors (2 files" in refusal(folder)
 
     @pytest.mark.parametrize("share", [0.0, 0.0001, 0.5, 0.999])
@@ -127,6 +127,51 @@ class TestDownloads:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
         message = refusal("Wan-AI/Wan2.1-VACE-1.3B-diffusers")
         assert "hf download Wan-AI/Wan2.1-VACE-1.3B-diffusers --local-dir" in message
+
+    def test_a_download_goes_on_where_it_was_stopped(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        """A snapshot that lacks a file is completed; of what lies beside the pipeline nothing is fetched."""
+        import huggingface_hub
+
+        (path,) = (folder / "vae").glob("*.safetensors")
+        whole, asked = path.read_bytes(), []
+        path.unlink()
+
+        def snapshot(name: str, local_files_only: bool = False, allow_patterns: list[str] | None = None) -> str:
+            if not local_files_only:
+                asked.extend(allow_patterns or [])
+                path.write_bytes(whole)
+            return str(folder)
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_: str(folder / "model_index.json"))
+        news: list[str] = []
+        assert find_source("some/model", news.append).kind == "WanPipeline"
+        assert news == ["fetching some/model from the hub; what has arrived stays if this is stopped"]
+        assert "vae/*.safetensors" in asked
+        assert not {"*.safetensors", "*"} & set(asked)
+        news.clear()
+        find_source("some/model", news.append)
+        assert not news
+
+    def test_an_unsupported_model_of_the_hub_is_not_fetched(
+        self, monkeypatch: pytest.MonkeyPatch, folder: Path
+    ) -> None:
+        import huggingface_hub
+
+        def snapshot(name: str, local_files_only: bool = False, **_: object) -> str:
+            assert local_files_only, "gigabytes for nothing"
+            raise FileNotFoundError
+
+        (folder / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_: str(folder / "model_index.json"))
+        assert "FluxPipeline, which is not supported" in refusal("some/model")
+
+    def test_other_precisions_beside_the_weights_do_not_count(self, folder: Path) -> None:
+        before = parameters(folder / "transformer")
+        (path,) = (folder / "transformer").glob("*.safetensors")
+        shutil.copy(path, path.with_name("diffusion_pytorch_model.fp16.safetensors"))
+        assert parameters(find_source(str(folder)).folder / "transformer") == before
 
     def test_without_the_extra(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         import importlib.util

@@ -81,10 +81,14 @@ def _wan_network(seed: int = 0, kind: str = "WanTransformer3DModel", **more: Any
 
 
 def wan() -> Any:
-    """Text to video."""
-    from diffusers import WanPipeline
+    """Text to video, with the scheduler that the published weights come with."""
+    from diffusers import UniPCMultistepScheduler, WanPipeline
 
-    return WanPipeline(**_wan_parts(_wan_network, {}))
+    parts = _wan_parts(_wan_network, {})
+    parts["scheduler"] = UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=3.0
+    )
+    return WanPipeline(**parts)
 
 
 def wan_vace() -> Any:

@@ -19,7 +19,7 @@ from .memory import check_memory, estimate, free_memory
 from .model import LatentVideoModel, check_multiple
 from .sana_wm import SanaWm, sana_wm_facts
 from .settings import Facts, ModelSettings, torch_dtype
-from .source import Source, find_source
+from .source import Source, find_source, weight_files
 from .text import TextEncoder
 from .wan import Wan, wan_facts
 
@@ -104,7 +104,7 @@ def _shared_codec(share: LatentVideoModel | None, source: Source, dtype: torch.d
         return None
 
     def about(some: Source) -> Any:
-        sizes = sorted(p.stat().st_size for p in (some.folder / "vae").glob("*.safetensors"))
+        sizes = [p.stat().st_size for p in weight_files(some.folder / "vae")]
         config = {k: v for k, v in some.config("vae").items() if not k.startswith("_")}
         return some.index["vae"], config, sizes
 

@@ -13,7 +13,7 @@ import torch
 from fourreal.video.base import ModelSourceError
 
 from .settings import Offload
-from .source import Source
+from .source import Source, weight_files
 
 _GB = 1e9
 # Working memory of an autoencoder without gradients, bytes a pixel of the frame (its work goes chunk by chunk in
@@ -72,7 +72,7 @@ def estimate(source: Source, dtypes: dict[str, torch.dtype], size: tuple[int, in
 def parameters(folder: Path) -> int:
     """Numbers that the safetensors files of a component hold, from their headers."""
     total = 0
-    for path in folder.glob("*.safetensors"):
+    for path in weight_files(folder):
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         total += sum(math.prod(v["shape"]) for k, v in header.items() if k != "__metadata__")

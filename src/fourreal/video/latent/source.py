@@ -6,6 +6,7 @@ gets one sentence that says what to do.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -31,7 +32,6 @@ FAMILIES: dict[str, Family] = {
 }
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _WEIGHTS = ("text_encoder", "text_encoder_2", "image_encoder", "transformer", "transformer_2", "vae")
-_FETCHED = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md", "*/*.json", "*/*.safetensors", "*/*.model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +105,19 @@ def find_source(name: str, tell: Callable[[str], None] = lambda _: None) -> Sour
     """
     require_diffusers()
     folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _whole(folder)
     if folder.is_file():
         raise ModelSourceError(f"--model {name} is a file; give the folder that holds {INDEX}")
-    if not folder.is_dir():
-        if not _HUB_ID.fullmatch(name) or name.startswith((".", "/", "~")):
-            raise ModelSourceError(
-                f"--model {name}: there is no such folder, and it is no hub id "
-                "such as Wan-AI/Wan2.1-VACE-1.3B-diffusers"
-            )
-        folder = _fetched(name, tell)
+    if not _HUB_ID.fullmatch(name) or name.startswith((".", "/", "~")):
+        raise ModelSourceError(
+            f"--model {name}: there is no such folder, and it is no hub id such as Wan-AI/Wan2.1-VACE-1.3B-diffusers"
+        )
+    return _of_hub(name, tell)
+
+
+def _whole(folder: Path) -> Source:
+    """The source in a folder, all of whose files are there."""
     source = Source(folder, *_read_index(folder))
     for part in source.parts():
         _check_weights(folder, part)
@@ -165,20 +169,32 @@ def _check_weights(folder: Path, part: str) -> None:
     where = folder / part
     if not (where / "config.json").is_file():
         raise ModelSourceError(f"{folder} lacks {part}/config.json; {_again(folder)}")
-    indices = sorted(where.glob("*.safetensors.index.json"))
-    if indices:
-        names = sorted(set(read_json(indices[0]).get("weight_map", {}).values()))
-    else:
-        names = [p.name for p in sorted(where.glob("*.safetensors"))]
-    if not names:
+    files = weight_files(where)
+    if not files:
         pickled = any(where.glob("*.bin")) or any(where.glob("*.pt"))
         why = "only pickled weights, which are never opened" if pickled else "no weights"
         raise ModelSourceError(f"{where} has {why}; {_again(folder)}")
-    for name in names:
-        if Path(name).name != name or not (where / name).is_file():
-            raise ModelSourceError(f"{where} lacks {name} ({len(names)} files of weights in all); {_again(folder)}")
-        if (missing := _missing_bytes(where / name)) != 0:
-            raise ModelSourceError(f"{where / name} is cut short by {missing} bytes; {_again(folder)}")
+    for path in files:
+        if path.parent != where or not path.is_file():
+            raise ModelSourceError(
+                f"{where} lacks {path.name} ({len(files)} files of weights in all); {_again(folder)}"
+            )
+        if (missing := _missing_bytes(path)) != 0:
+            raise ModelSourceError(f"{path} is cut short by {missing} bytes; {_again(folder)}")
+
+
+def weight_files(where: Path) -> list[Path]:
+    """The safetensors files of a component that are loaded (not its other precisions), there or not."""
+    for base in ("diffusion_pytorch_model", "model"):
+        index = where / f"{base}.safetensors.index.json"
+        if index.is_file():
+            try:
+                return [where / name for name in sorted(set(read_json(index)["weight_map"].values()))]
+            except (FileFormatError, KeyError, AttributeError, TypeError):
+                raise ModelSourceError(f"{index} cannot be read; {_again(where.parent)}") from None
+        if (where / f"{base}.safetensors").is_file():
+            return [where / f"{base}.safetensors"]
+    return []
 
 
 def _missing_bytes(path: Path) -> int:
@@ -204,17 +220,19 @@ def _again(folder: Path) -> str:
     )
 
 
-def _fetched(name: str, tell: Callable[[str], None]) -> Path:
-    """The local copy of a model of the hub: downloaded, or as it was downloaded before."""
-    from huggingface_hub import snapshot_download
+def _of_hub(name: str, tell: Callable[[str], None]) -> Source:
+    """A model of the hub: as it was downloaded before, or downloaded now."""
+    from huggingface_hub import hf_hub_download, snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
 
+    with contextlib.suppress(Exception):
+        return _whole(Path(snapshot_download(name, local_files_only=True)))
     try:
-        return Path(snapshot_download(name, local_files_only=True))
-    except Exception:
+        _, index = _read_index(Path(hf_hub_download(name, INDEX)).parent)  # before gigabytes are on their way
         tell(f"fetching {name} from the hub; what has arrived stays if this is stopped")
-    try:
-        return Path(snapshot_download(name, allow_patterns=_FETCHED))
+        return _whole(Path(snapshot_download(name, allow_patterns=_wanted(index))))
+    except ModelSourceError:
+        raise
     except GatedRepoError:
         raise ModelSourceError(
             f"{name} asks for its licence to be accepted: open https://huggingface.co/{name}, accept, "
@@ -224,6 +242,13 @@ def _fetched(name: str, tell: Callable[[str], None]) -> Path:
         raise ModelSourceError(f"the hub knows no model {name}; check the name, or give a folder") from None
     except Exception as error:
         raise ModelSourceError(
-            f"{name} is not on this machine and the hub cannot be reached ({type(error).__name__}); where there is a "
-            f"network run: hf download {name} --local-dir FOLDER, and use --model FOLDER"
+            f"{name} is not whole on this machine and the hub cannot be reached ({type(error).__name__}); where there "
+            f"is a network run: hf download {name} --local-dir FOLDER, and use --model FOLDER"
         ) from None
+
+
+def _wanted(index: dict[str, Any]) -> list[str]:
+    """Files of the hub to fetch: those of the pipeline, and none of the other layouts that lie beside it."""
+    parts = [name for name, value in index.items() if isinstance(value, list) and value[1]]
+    kinds = ("*.json", "*.safetensors", "*.model", "*.txt")
+    return [INDEX, "README.md", *(f"{part}/{kind}" for part in parts for kind in kinds)]

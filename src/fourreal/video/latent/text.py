@@ -21,7 +21,7 @@ from fourreal.core.errors import FileFormatError
 from fourreal.core.storage import load_tensors, save_tensors
 from fourreal.video.base import ModelSourceError
 
-from .source import Source
+from .source import Source, weight_files
 
 _KIND = "fourreal.text-embedding"
 FOLDER = "text"
@@ -77,7 +77,7 @@ class TextEncoder:
     @property
     def identity(self) -> str:
         """Text encoders of the same identity make the same embeddings, whatever models they came with."""
-        files = sorted((self.source.folder / "text_encoder").glob("*.safetensors"))
+        files = weight_files(self.source.folder / "text_encoder")
         about = [
             self.source.family, self.tokens, str(self.dtype), self.source.config("text_encoder"),
             [p.stat().st_size for p in files],
