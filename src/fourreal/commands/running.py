@@ -6,7 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -128,6 +128,8 @@ def _where_to_look(settings: Settings, run: Path) -> list[str]:
             f"look at {run}/videos/clips.png; replace reference.mp4 or freeze.mp4 there by clips you like better",
             f"then: 4real lift {run}",
         ]
+    if settings.until != "outputs":
+        return [f"stopped after the stage {settings.until}, as asked; go on with --set until=outputs"]
     names = [n for n in ("scene.html", "report.html", "orbit.mp4", "study.mp4") if (run / n).exists()]
     lines = ["look at " + ", ".join(str(run / n) for n in names)]
     if settings.videos is not None:
@@ -138,6 +140,8 @@ def _where_to_look(settings: Settings, run: Path) -> list[str]:
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """Be stopped by SIGTERM as by Ctrl-C."""
+    with suppress(ImportError):
+        import pycolmap  # noqa: F401  # takes over SIGTERM when it is first imported, so before we do
 
     def stop(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fourreal.core.errors import FourRealError
+from fourreal.export.outputs import OUTPUTS, write_outputs
 from fourreal.recipes import canonical_default, temporal_default
 from fourreal.run import Stage
 from fourreal.stages import canonical, clips, poses, temporal, videos
 from fourreal.stages.canonical import CanonicalConfig
 from fourreal.stages.clips import ClipsConfig
+from fourreal.stages.lift_views import COVERAGE, write_coverage
 from fourreal.stages.lifted import MOTION, NOTES, SCENE, WARP
-from fourreal.stages.news import Desk, Tell
+from fourreal.stages.news import Desk, News, Tell
 from fourreal.stages.poses import PosesConfig
 from fourreal.stages.settings import SettingsError, from_json, to_json
 from fourreal.stages.temporal import TemporalConfig
@@ -57,7 +59,7 @@ class Settings:
     weights: Path | None = None
     recipe: RecipeName = "default"
     effort: float = 1.0
-    until: Literal["videos", "outputs"] = "outputs"
+    until: Literal["videos", "poses", "canonical", "temporal", "outputs"] = "outputs"
 
 
 def fits(recipe: RecipeName, effort: float, seed: int) -> tuple[CanonicalConfig, TemporalConfig]:
@@ -108,16 +110,13 @@ class Opened:
 
 def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened) -> list[Stage]:
     """The stages of a run, in order."""
-    stages = [*_sources(settings, opened)]
-    if settings.until == "videos":
-        return stages
     own = {name: run / name for name in (videos.FREEZE, videos.REFERENCE, videos.NOTES, poses.GIVEN)}
     found = {name: run / name for name in (poses.CAMERAS, poses.REPORT)}
     taught = {"models": to_json(settings.models)} if settings.models.teacher else {}
     fitted = {name: run / name for name in (canonical.SCENE, canonical.WARP)}
     memory = "--set canonical.seeds=8000, --set poses.width=192, or --recipe preview"
-    return [
-        *stages,
+    stages = [
+        *_sources(settings, opened),
         Stage(
             "poses", to_json(settings.poses), own, (poses.CAMERAS, poses.REPORT),
             lambda desk, tell: poses.find_poses(settings.poses, desk, tell),
@@ -131,15 +130,17 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
         ),
         Stage(
             "temporal", {**to_json(settings.temporal), **taught}, {**own, **found, **fitted},
-            (SCENE, WARP, NOTES, temporal.REPORT),
-            lambda desk, tell: temporal.make_temporal(settings.temporal, device, desk, tell),
+            (SCENE, WARP, NOTES, COVERAGE, temporal.REPORT),
+            lambda desk, tell: _temporal(settings.temporal, device, desk, tell),
             seconds=_guess(settings.temporal.phases), advice=memory,
         ),
         Stage(
-            "outputs", {}, {**{name: run / name for name in (SCENE, MOTION, WARP)}, **own, **found}, (),
-            lambda desk, tell: outputs(device, desk, tell), seconds=25, advice="--recipe preview",
+            "outputs", {}, {**{name: run / name for name in (SCENE, MOTION, WARP)}, **own, **found}, OUTPUTS,
+            lambda desk, tell: _outputs(device, desk, tell), seconds=25, advice="--recipe preview",
         ),
     ]  # fmt: skip
+    names = [stage.name for stage in stages]
+    return stages[: names.index(settings.until) + 1] if settings.until in names else stages
 
 
 def _sources(settings: Settings, opened: Opened) -> list[Stage]:
@@ -172,12 +173,15 @@ def _guess(phases: tuple[Any, ...]) -> float:
     return sum(p.steps * (p.views + 1.5 * p.frames) / p.shrink**2 for p in phases) * 0.03
 
 
-def outputs(device: torch.device, desk: Desk, tell: Tell) -> None:
-    """Write what the user gets into the run."""
-    from fourreal.stages.lift_views import write_views
+def _temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell) -> None:
+    """The fit, and what the clips show of its result."""
+    temporal.make_temporal(config, device, desk, tell)
+    write_coverage(desk.out, device)
 
-    read, _ = poses.read_run_clips(desk.run)
-    write_views(desk.run, read, device)
+
+def _outputs(device: torch.device, desk: Desk, tell: Tell) -> None:
+    """What the user gets."""
+    write_outputs(desk.run, device, out=desk.out, on_news=lambda doing, share: tell(News(doing=doing, share=share)))
 
 
 def settings_of_run(data: Any, where: Path) -> Settings:

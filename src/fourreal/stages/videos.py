@@ -226,7 +226,7 @@ def _figures(sound: Soundness) -> dict[str, float | None]:
     return {k: round(v, 3) if math.isfinite(v) else None for k, v in asdict(sound).items()}
 
 
-def _row(clip: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "3 H W"]:
+def _row(clip: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "3 H six"]:
     """Six frames side by side."""
     picks = torch.linspace(0, len(clip) - 1, 6).round().long()
     return torch.cat(list(clip[picks]), -1)

@@ -1,0 +1,246 @@
+"""`4real generate`, `video`, `lift` and `resume`, with a model that knows one small world instead of a network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from fourreal.commands.generate import generate, resume
+from fourreal.commands.lift import OwnClips, lift
+from fourreal.commands.models import ModelOptions
+from fourreal.commands.running import Drawing, Fitting, Showing
+from fourreal.commands.video import video
+from fourreal.core.errors import FourRealError
+from fourreal.core.storage import read_json
+from fourreal.core.video import Video
+from fourreal.export.outputs import OUTPUTS
+from fourreal.io.video import read_video, write_video
+from fourreal.run import RunError, open_run
+from fourreal.video.choose import Models
+from fourreal.video.oracle import OracleVideoModel
+
+PROMPT = "a panda dancing on grass"
+TINY = Fitting(effort=0.004, set=("canonical.seeds=300", "canonical.nodes=8", "temporal.nodes=8", "poses.width=64"))
+FITTED = Fitting(effort=0.004, set=(*TINY.set, "until=temporal"))  # without page and films
+QUIET = Showing("cpu", quiet=True)
+TWO_LINKS = Drawing(coverage=66.0)  # a first clip, and one that goes on to the left
+
+
+class Painter(OracleVideoModel):
+    """The oracle, counting its clips and doing something else now and then."""
+
+    def __init__(self) -> None:
+        super().__init__(3, size=(36, 64), score_size=(18, 32), frames=8)
+        self.seeds: list[int] = []
+        self.trick: Callable[[int, Tensor], Tensor] = lambda _, clip: clip
+
+    def generate(self, text: Any, **options: Any) -> Tensor:
+        self.seeds.append(options["seed"])
+        return self.trick(len(self.seeds), super().generate(text, **options))
+
+
+@pytest.fixture
+def painter(monkeypatch: pytest.MonkeyPatch) -> Painter:
+    model = Painter()
+    monkeypatch.setattr(ModelOptions, "open", lambda *_, **__: Models(model, None))
+    return model
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run from a prompt to its page; tests take a copy."""
+    run, model = tmp_path_factory.mktemp("generate") / "run", Painter()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ModelOptions, "open", lambda *_, **__: Models(model, None))
+        assert generate(PROMPT, run, None, TWO_LINKS, TINY, showing=QUIET) == 0
+    assert len(model.seeds) == 3
+    return run
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def stages_done(run: Path, since: int) -> list[str]:
+    """Stages that worked, by the log from line `since` on."""
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()[since:]]
+    return [row["stage"] for row in rows if row.get("doing") in ("starting", "going on")]
+
+
+def log_length(run: Path) -> int:
+    return len((run / "log.jsonl").read_text().splitlines())
+
+
+def test_a_sentence_becomes_a_scene_and_a_page(run: Path) -> None:
+    for name in (*OUTPUTS, "scene.safetensors", "motion.safetensors", "warp.safetensors", "videos/clips.png"):
+        assert (run / name).stat().st_size > 0, name
+    notes = read_json(run / "videos" / "videos.json")
+    assert notes["prompt"] == PROMPT
+    assert 0 <= notes["frozen_frame"] < 8
+    freeze = read_video(run / "videos" / "freeze.mp4")
+    assert len(freeze) == len(notes["camera_path"]) == 12
+    report = read_json(run / "poses" / "report.json")
+    assert (report["freeze_frame"], report["reference_frame"]) == (notes["canonical"], notes["frozen_frame"])
+    assert "orbit" in report["freeze"]["method"]
+    assert stages_done(run, 0) == ["videos", "poses", "canonical", "temporal", "outputs"]
+    assert not (run / ".desk").exists()
+
+
+def test_the_frozen_clip_turns_about_the_frozen_frame(run: Path) -> None:
+    notes = read_json(run / "videos" / "videos.json")
+    freeze, reference = (read_video(run / "videos" / f"{name}.mp4").frames for name in ("freeze", "reference"))
+    same = (freeze - reference[notes["frozen_frame"]]).abs().mean((1, 2, 3))
+    assert int(same.argmin()) == notes["canonical"]
+    azimuth = [row[0] for row in notes["camera_path"]]
+    assert azimuth[notes["canonical"]] == 0
+    assert azimuth[0] < 0 < azimuth[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "again"),
+    [
+        ((), []),
+        (("temporal.phases.motion.steps=3",), ["temporal"]),
+        (("canonical.phases.coarse.steps=2",), ["canonical", "temporal"]),
+    ],
+)
+def test_a_setting_redoes_only_what_depends_on_it(
+    run: Path, painter: Painter, change: tuple[str, ...], again: list[str]
+) -> None:
+    before = log_length(run)
+    generate(PROMPT, run, None, TWO_LINKS, Fitting(effort=0.004, set=(*FITTED.set, *change)), showing=QUIET)
+    assert stages_done(run, before) == again
+    assert painter.seeds == []
+
+
+def test_the_stored_settings_repeat_the_run_bit_for_bit(run: Path, painter: Painter, tmp_path: Path) -> None:
+    other = tmp_path / "again"
+    assert generate(config=run / "config.json", out=other, fitting=Fitting(set=("until=temporal",)), showing=QUIET) == 0
+    for name in ("videos/freeze.mp4", "poses/cameras.json", "scene.safetensors", "motion.safetensors"):
+        assert (run / name).read_bytes() == (other / name).read_bytes(), name
+    assert read_json(run / "config.json") == read_json(other / "config.json") | {"until": "outputs"}
+
+
+def test_a_stopped_run_goes_on_clip_by_clip_and_ends_alike(run: Path, painter: Painter, tmp_path: Path) -> None:
+    def stop(number: int, clip: Tensor) -> Tensor:
+        if number == 3:
+            raise KeyboardInterrupt
+        return clip
+
+    painter.trick = stop
+    half = tmp_path / "half"
+    with pytest.raises(KeyboardInterrupt, match=f"go on with: 4real resume {half}"):
+        generate(PROMPT, half, None, TWO_LINKS, FITTED, showing=QUIET)
+    assert not (half / "videos" / "freeze.mp4").exists()
+    assert resume(half, QUIET) == 0
+    assert painter.seeds == [0, 1, 2, 2], "only the clip that was stopped is drawn again"
+    assert (half / "scene.safetensors").read_bytes() == (run / "scene.safetensors").read_bytes()
+
+
+def test_a_bad_clip_is_drawn_again_with_another_seed_and_the_notes_say_so(painter: Painter, tmp_path: Path) -> None:
+    painter.trick = lambda number, clip: (clip + 0.4).clamp(0, 1) if number == 3 else clip
+    assert video(PROMPT, tmp_path / "run", "both", TWO_LINKS, TINY, showing=QUIET) == 0
+    assert painter.seeds == [0, 1, 2, 1002]
+    first, second = read_json(tmp_path / "run" / "videos" / "videos.json")["links"]
+    assert [bool(t["findings"]) for t in second["tries"]] == [True, False]
+    assert second["seed"] == 1002
+    assert [bool(t["findings"]) for t in first["tries"]] == [False]
+
+
+def test_of_bad_tries_the_best_is_kept(painter: Painter, tmp_path: Path) -> None:
+    tints = {3: 0.4, 4: 0.2, 5: 0.3}
+    painter.trick = lambda number, clip: (clip + tints.get(number, 0.0)).clamp(0, 1)
+    video(PROMPT, tmp_path / "run", "both", TWO_LINKS, TINY, showing=QUIET)
+    assert read_json(tmp_path / "run" / "videos" / "videos.json")["links"][1]["seed"] == 1002
+
+
+def test_clips_may_be_replaced_between_drawing_and_lifting(painter: Painter, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    video(PROMPT, run, "both", TWO_LINKS, TINY, showing=QUIET)
+    assert not (run / "poses").exists()
+    drawn = read_video(run / "videos" / "freeze.mp4")
+    write_video(run / "videos" / "freeze.mp4", Video(drawn.frames.flip(0), drawn.fps), crf=10)
+    before = log_length(run)
+    assert lift(run, fitting=FITTED, showing=QUIET) == 0
+    assert stages_done(run, before) == ["poses", "canonical", "temporal"]
+    report = read_json(run / "poses" / "report.json")
+    notes = read_json(run / "videos" / "videos.json")
+    assert report["freeze_frame"] == len(drawn) - 1 - notes["canonical"], "found by its looks, not by the notes"
+    assert report["prior"] is None
+
+
+def test_clips_of_ones_own_are_lifted(run: Path, tmp_path: Path) -> None:
+    own = OwnClips(run / "videos" / "freeze.mp4", run / "videos" / "reference.mp4")
+    assert lift(None, own, tmp_path / "lift", FITTED, QUIET) == 0
+    assert (tmp_path / "lift" / "scene.safetensors").exists()
+    assert resume(tmp_path / "lift", QUIET) == 0
+
+
+def test_news_as_lines_of_json(run: Path, painter: Painter, capsys: pytest.CaptureFixture[str]) -> None:
+    generate(PROMPT, run, None, TWO_LINKS, TINY, showing=Showing("cpu", json=True))
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["stage"] for row in rows] == ["videos", "poses", "canonical", "temporal", "outputs"]
+    generate(PROMPT, run, None, TWO_LINKS, TINY, showing=QUIET)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"prompt": None}, "what shall it show"),
+        ({"prompt": "  "}, "the prompt is empty"),
+        ({"drawing": Drawing(coverage=400.0)}, r"--coverage must lie in 20..360 degrees, got 400"),
+        ({"drawing": Drawing(coverage=90.0, camera="orbit 60 left")}, "--camera and --coverage"),
+        ({"drawing": Drawing(camera="fly to the moon")}, "cannot read the camera move"),
+        ({"drawing": Drawing(frame=99)}, r"--frame must lie in 0..7"),
+        ({"fitting": Fitting(effort=0.0)}, r"--effort must lie in \(0, 100\]"),
+        ({"fitting": Fitting(set=("canonical.sedds=3",))}, r'no .sedds., only phases, seeds.*did you mean "seeds"'),
+        ({"fitting": Fitting(set=("canonical.seeds=many",))}, r"canonical.seeds must be a whole number"),
+        ({"fitting": Fitting(set=("canonical.seeds=0",))}, r"canonical.seeds must be at least 1"),
+        ({"fitting": Fitting(set=("canonical",))}, "takes stage.field=value"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    painter: Painter, tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(FourRealError, match=words):
+        generate(options.get("prompt", PROMPT), out, None, options.get("drawing", Drawing()),
+                 options.get("fitting", Fitting()), showing=QUIET)  # fmt: skip
+    assert not out.exists()
+    assert painter.seeds == []
+
+
+def test_lift_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(FourRealError, match="give the folder of a run"):
+        lift()
+    with pytest.raises(FourRealError, match=r"freeze.mp4 does not exist.*4real video"):
+        lift(tmp_path)
+    with pytest.raises(FourRealError, match=r"nothing.mp4 does not exist"):
+        lift(clips=OwnClips(tmp_path / "nothing.mp4"), out=tmp_path / "out", showing=QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_in_use_is_refused(run: Path, painter: Painter) -> None:
+    with open_run(run), pytest.raises(RunError, match="in use by process"):
+        resume(run, QUIET)
+
+
+def test_a_config_of_another_version_is_refused(run: Path) -> None:
+    data = read_json(run / "config.json") | {"colour": "blue"}
+    (run / "config.json").write_text(json.dumps(data))
+    with pytest.raises(FourRealError, match=r"no 'colour'.*start a new one"):
+        resume(run, QUIET)
+
+
+def test_without_a_reference_the_scene_stands_still(run: Path, tmp_path: Path) -> None:
+    assert lift(None, OwnClips(run / "videos" / "freeze.mp4"), tmp_path / "lift", TINY, QUIET) == 0
+    assert not (tmp_path / "lift" / "motion.safetensors").exists()
+    assert (tmp_path / "lift" / "scene.html").exists()
