@@ -168,7 +168,7 @@ def test_a_perfect_teacher_drives_frames_to_its_clip(mode: Gradient) -> None:
     truth = frames_for(tiny, 7)
     model = copy.copy(tiny)
     model.__dict__.update(codec=codec, family=Knowing(codec.encode(truth), tiny.facts))
-    model.__dict__.pop("spec", None)
+    model.__dict__.pop("_spec", None)
     functions = teacher(model, text_of(tiny), gradient=mode)
     frames = frames_for(tiny, 1)
     before = float((frames - truth).abs().mean())

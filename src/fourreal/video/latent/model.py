@@ -71,9 +71,13 @@ class LatentVideoModel:
         """The family's code with its networks."""
         return self.networks()
 
-    @cached_property
+    @property
     def spec(self) -> VideoModelSpec:
         """What the model can do."""
+        return self._spec
+
+    @cached_property
+    def _spec(self) -> VideoModelSpec:
         facts, codec, settings = self.facts, self.codec, self.settings
         height, width = settings.score_size or facts.score_size
         return VideoModelSpec(

@@ -10,7 +10,7 @@ import gc
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +70,7 @@ class TextEncoder:
     tokens: int
     cache: Path | None = None
     tell: Callable[[str], None] = lambda _: None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_kept", {})
+    _kept: dict[tuple[str, str], EncodedText] = field(default_factory=dict, repr=False)
 
     @property
     def identity(self) -> str:
@@ -90,10 +88,9 @@ class TextEncoder:
         Raises:
             ModelSourceError: if the tokenizer or the text encoder cannot be loaded.
         """
-        kept: dict[tuple[str, str], EncodedText] = self._kept  # type: ignore[attr-defined]
-        if (prompt, negative) not in kept:
-            kept[prompt, negative] = self._read(prompt, negative) or self._made(prompt, negative)
-        return kept[prompt, negative]
+        if (prompt, negative) not in self._kept:
+            self._kept[prompt, negative] = self._read(prompt, negative) or self._made(prompt, negative)
+        return self._kept[prompt, negative]
 
     def _path(self, prompt: str, negative: str) -> Path | None:
         if self.cache is None:
