@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jaxtyping
 import pytest
 import torch
 
+_FIT = Path(__file__).parents[1] / "src" / "fourreal" / "fit"
 _CHECKED = [
     "core",
     "io",
@@ -14,7 +17,7 @@ _CHECKED = [
     "raster.numba_cpu",
     "raster.torch_reference",
     "metrics",
-    "fit",
+    *(f"fit.{file.stem}" for file in _FIT.glob("*.py") if not file.stem.startswith("_kernels")),
     "stages",
     "video",
     "pose",

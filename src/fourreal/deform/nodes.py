@@ -33,6 +33,9 @@ class NodeConfig:
         neighbours: nodes that a Gaussian follows.
         interpolation: between the frames of the table; "cubic" is Catmull-Rom.
         scaling: whether nodes also scale the Gaussians (the supplement's ds).
+        centred: whether the motions of each node have mean zero over the frames beside the canonical one. Without an
+            order of frames nothing else says where between them the canonical set lies: shifting it and all motions
+            against each other changes no picture but the canonical frame's.
 
     Raises:
         FieldError: if a number is not positive or the interpolation is unknown.
@@ -42,6 +45,7 @@ class NodeConfig:
     neighbours: int = 4
     interpolation: Interpolation = "linear"
     scaling: bool = False
+    centred: bool = False
 
     def __post_init__(self) -> None:
         check_int("NodeConfig.nodes", self.nodes, low=1)
@@ -147,7 +151,10 @@ class NodeField(nn.Module):
         """[M, T * (4 or 5)] quaternions minus identity (and scales), and [4 M, T * 3] columns of R - 1 and tau."""
         basis = _basis(times, self.frames, self.config.interpolation)
         keep = torch.arange(self.frames, device=basis.device) != self.canonical
-        motions = torch.einsum("tf,fmc->tmc", (basis * keep).to(self.motions.dtype), self.motions)
+        motions = self.motions
+        if self.config.centred and self.frames > 2:
+            motions = motions - motions[keep].mean(0)
+        motions = torch.einsum("tf,fmc->tmc", (basis * keep).to(motions.dtype), motions)
         quats = quat_exp(motions[..., 3:6])
         turns = torch.cat([quats - quats.new_tensor([1.0, 0, 0, 0]), motions[..., 6:]], -1)
         matrices = quat_to_matrix(quats) - torch.eye(3, dtype=quats.dtype, device=quats.device)

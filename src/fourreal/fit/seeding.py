@@ -1,143 +1,137 @@
-"""First Gaussians from posed images alone: a plane sweep gives sample pixels a depth (Collins 1996, CVPR).
+"""First Gaussians from posed images alone: points of the depth maps on which several views agree.
 
-For cameras that come with structure-from-motion points those are the better start; this one needs only images.
+For cameras that come with structure-from-motion points those are no better start: they are few where texture is poor.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from fourreal.core.errors import FieldError
 from fourreal.core.gaussians import Gaussians
 from fourreal.core.geometry import knn
-from fourreal.core.paths import look_target
 
 from .static import Targets
+from .stereo import Stereo, depth_maps
 
-_COARSE, _FINE = 96, 7  # depth candidates of the first sweep and of each refinement
-_NEIGHBOURS = 5  # other views a pixel is compared with; the better half counts, so that occlusion does not
-_NEAR, _FAR = 0.4, 200.0  # swept range, in distances from the cameras to where they look
-_VOTERS, _VOTES = 12, 2  # of its nearest seeds, how many must be close and from another view
-_FAR_SIZE = 0.9  # seeds at the far end of the sweep need no neighbours
-_FAR_BONUS = 0.001  # a far plane this much worse than the best still wins: textureless sky matches at every depth
+_VOTES = 3  # views that must agree with a depth, beyond those that see past it
+_NEAREST = 3  # a seed is as large as its distance to so many nearest others (3DGS)
+_FILL = 0.6  # standard deviation of a seed, in spacings
+_CELLS = 24  # cells along a picture's height, each of which must have a seed
+
+
+class _Seeds(NamedTuple):
+    """Balls: where, how large, which colour."""
+
+    means: Tensor  # [N, 3]
+    sizes: Tensor  # [N] world units
+    colors: Tensor  # [N, 3]
+
+    def joined(self, other: _Seeds) -> _Seeds:
+        return _Seeds(*(torch.cat(pair) for pair in zip(self, other, strict=True)))
 
 
 @torch.no_grad()
-def seed_gaussians(targets: Targets, count: int, generator: torch.Generator) -> Gaussians:
-    """At most `count` Gaussians at pixels of `targets`, at swept depths, as large as their share of it.
+def seed_gaussians(targets: Targets, count: int, generator: torch.Generator, stereo: Stereo | None = None) -> Gaussians:
+    """About `count` Gaussians at pixels of `targets`, at the depth of their maps.
 
-    Returns float32 Gaussians on the device of `targets`: round, opacity 0.5, coloured like their pixel.
+    Where nothing that several views agree on lies in a part of a picture, it is filled with a few larger ones at the
+    depth of the surroundings.
+
+    Args:
+        targets: posed images, two or more.
+        count: how many, spread evenly over the views.
+        generator: chooses the pixels.
+        stereo: the depth maps of `targets`, if they are known.
+
+    Returns:
+        float32 Gaussians on the device of `targets`: round, opacity 0.5, coloured like their pixel.
     """
-    views, pixels = len(targets.cameras), targets.images.shape[2] * targets.images.shape[3]
-    per_view = max(1, min(count // views, pixels))
-    features = _patches(targets.images)
-    focus = focus_distance(targets)
-    means, sizes, colors = [], [], []
+    stereo = depth_maps(targets) if stereo is None else stereo
+    views = len(targets.cameras)
+    sure = stereo.votes >= min(_VOTES, max(1, (views - 1) // 2))
+    empty = targets.images.new_zeros
+    seeds = _Seeds(empty(0, 3), empty(0), empty(0, 3))
     for view in range(views):
-        picked = torch.randperm(pixels, generator=generator)[:per_view].to(targets.images.device)
-        depth = _sweep(targets, features, view, picked, focus)
-        means.append(_unproject(targets, view, picked, depth[:, None])[:, 0])
-        spacing = (pixels / per_view) ** 0.5 / targets.cameras.Ks[view, 0, 0]
-        sizes.append(0.6 * spacing * depth)
-        colors.append(targets.images[view].flatten(1)[:, picked].T)
-    size, color, mean = torch.cat(sizes), torch.cat(colors), torch.cat(means)
-    kept = _agreed(mean, size, per_view) | (size >= _FAR_SIZE * size.max())
-    size, color, mean = size[kept], color[kept], mean[kept]
-    quats = torch.zeros(len(mean), 4, device=mean.device)
+        seeds = seeds.joined(_agreed(targets, stereo.depth[view], sure[view], view, max(1, count // views), generator))
+    if len(seeds.means) > _NEAREST:
+        apart = knn(seeds.means.cpu(), _NEAREST)[0].mean(1).to(seeds.sizes)
+        seeds = seeds._replace(sizes=torch.minimum(seeds.sizes, apart))
+    for view in range(views):
+        seeds = seeds.joined(_missing(targets, stereo.depth[view], sure[view], view, seeds.means))
+    quats = torch.zeros(len(seeds.means), 4, device=seeds.means.device)
     quats[:, 0] = 1
-    log_scales = size.log()[:, None].expand(-1, 3).contiguous()
-    return Gaussians(mean, quats, log_scales, torch.zeros_like(size), color)
+    log_scales = seeds.sizes.log()[:, None].expand(-1, 3).contiguous()
+    return Gaussians(seeds.means, quats, log_scales, torch.zeros_like(seeds.sizes), seeds.colors)
 
 
-def _agreed(means: Tensor, sizes: Tensor, per_view: int) -> Tensor:
-    """[N] whether enough seeds of other views lie nearby: surfaces are found from several sides, mismatches are not.
-
-    `means` [N, 3] are ordered by view, `per_view` each.
-    """
-    count = min(_VOTERS, len(means) - 1)
-    if count < 1:
-        return torch.ones(len(means), dtype=torch.bool, device=means.device)
-    distance, index = (x.to(means.device) for x in knn(means.cpu(), count))
-    view = torch.arange(len(means), device=means.device) // per_view
-    near = (distance < 3 * sizes[:, None]) & (view[index] != view[:, None])
-    return near.sum(1) >= _VOTES
+def _agreed(targets: Targets, depth: Tensor, sure: Tensor, view: int, count: int, generator: torch.Generator) -> _Seeds:
+    """At most `count` random pixels of a view, of those where its depth is `sure`."""
+    height, width = targets.images.shape[-2:]
+    where = _enlarged(sure, height, width).flatten().nonzero()[:, 0]
+    picked = where[torch.randperm(len(where), generator=generator)[:count]].to(targets.images.device)
+    depth = _enlarged(depth, height, width).flatten().to(targets.images)[picked]
+    spacing = (height * width / count) ** 0.5 / targets.cameras.Ks[view, 0, 0]
+    colors = targets.images[view].flatten(1)[:, picked].T
+    return _Seeds(_unproject(targets, view, picked, depth), _FILL * spacing * depth, colors)
 
 
-def focus_distance(targets: Targets) -> float:
-    """Median distance of the cameras from what they look at; their spread if they look at no common point."""
-    try:
-        target = look_target(targets.cameras).to(targets.cameras.viewmats)
-    except FieldError:
-        return targets.extent()
-    return float((targets.cameras.positions - target).norm(dim=1).median())
+def _missing(targets: Targets, depth: Tensor, sure: Tensor, view: int, means: Tensor) -> _Seeds:
+    """A seed for each cell of a picture in and beside which no point of `means` lies."""
+    height, width = targets.images.shape[-2:]
+    rows, columns = _CELLS, max(1, round(_CELLS * width / height))
+    cells = (~_occupied(targets, view, means, rows, columns)).nonzero().to(means.device)
+    y, x = (cells[:, 0] + 0.5) * height / rows, (cells[:, 1] + 0.5) * width / columns
+    picked = y.long() * width + x.long()
+    depth = 1 / _enlarged(_spread(1 / depth, sure), height, width).flatten().to(means)[picked]
+    sizes = _FILL * height / rows / targets.cameras.Ks[view, 0, 0] * depth
+    smooth = F.interpolate(targets.images[view][None], size=(rows, columns), mode="area")[0]
+    return _Seeds(_unproject(targets, view, picked, depth), sizes, smooth[:, cells[:, 0], cells[:, 1]].T)
 
 
-def _patches(images: Tensor) -> Tensor:
-    """[V, 27, H, W]: each pixel's 3x3 neighbourhood, so that edges count and not colour alone."""
-    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    return F.unfold(padded, 3).unflatten(2, images.shape[2:])
-
-
-def _sweep(targets: Targets, features: Tensor, view: int, picked: Tensor, focus: float) -> Tensor:
-    """[P] depth of the pixels `picked` (flat indices) of `view`."""
-    near, far = 1 / (_NEAR * focus), 1 / (_FAR * focus)
-    steps = torch.linspace(far, near, _COARSE, device=picked.device)
-    disparity = steps.expand(len(picked), -1)
-    cost = _cost(targets, features, view, picked, disparity)
-    best = cost.argmin(1)
-    is_far = cost[:, 0] <= cost.gather(1, best[:, None])[:, 0] + _FAR_BONUS
-    best[is_far] = 0
-    found = steps[best]
-    width = float(steps[1] - steps[0])
-    for _ in range(2):
-        width /= (_FINE - 1) / 2
-        around = torch.arange(_FINE, device=picked.device) - _FINE // 2
-        disparity = (found[:, None] + around * width).clamp(far, near)
-        cost = _cost(targets, features, view, picked, disparity)
-        refined = disparity.gather(1, cost.argmin(1)[:, None])[:, 0]
-        found = torch.where(is_far, found, refined)
-    return 1 / found
-
-
-def _cost(targets: Targets, features: Tensor, view: int, picked: Tensor, disparity: Tensor) -> Tensor:
-    """[P, D] mean absolute patch difference to the better half of the neighbouring views."""
+def _occupied(targets: Targets, view: int, means: Tensor, rows: int, columns: int) -> Tensor:
+    """[rows, columns] in which cells of a picture, or beside which, points lie."""
     cameras = targets.cameras
-    points = _unproject(targets, view, picked, 1 / disparity)  # [P, D, 3]
-    own = features[view].flatten(1)[:, picked]  # [27, P]
-    costs = []
-    for other in _neighbours(targets, view):
-        world_to_camera, K = cameras.viewmats[other], cameras.Ks[other]
-        local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
-        z = local[..., 2].clamp(min=1e-6)
-        u = (local[..., 0] / z * K[0, 0] + K[0, 2]) / cameras.width * 2 - 1
-        v = (local[..., 1] / z * K[1, 1] + K[1, 2]) / cameras.height * 2 - 1
-        grid = torch.stack([u, v], -1)[None]
-        sampled = F.grid_sample(features[other][None], grid, align_corners=False, padding_mode="border")[0]
-        cost = (sampled - own[:, :, None]).abs().mean(0)
-        outside = (u.abs() > 1) | (v.abs() > 1) | (local[..., 2] <= 1e-6)
-        costs.append(torch.where(outside, 0.3, cost))  # unseen: as bad as a clear mismatch
-    ordered = torch.stack(costs).sort(0).values
-    return ordered[: max(1, len(costs) // 2 + 1)].mean(0)
+    local = means @ cameras.viewmats[view, :3, :3].T + cameras.viewmats[view, :3, 3]
+    local = local[local[:, 2] > 1e-6]
+    seen = local @ cameras.Ks[view].T
+    cell = seen[:, :2] / seen[:, 2:] * seen.new_tensor([columns / cameras.width, rows / cameras.height])
+    inside = ((cell >= 0) & (cell < cell.new_tensor([columns, rows]))).all(1)
+    x, y = cell[inside].long().unbind(1)
+    out = torch.zeros(rows, columns)
+    out[y.cpu(), x.cpu()] = 1
+    return F.max_pool2d(out[None], 3, 1, 1)[0] > 0
 
 
-def _neighbours(targets: Targets, view: int) -> list[int]:
-    """The views nearest to `view`, by position and direction."""
-    cameras = targets.cameras
-    distance = (cameras.positions - cameras.positions[view]).norm(dim=1) / targets.extent()
-    turn = 1 - cameras.viewmats[:, 2, :3] @ cameras.viewmats[view, 2, :3]
-    order = (distance + turn).argsort().tolist()
-    return [i for i in order if i != view][:_NEIGHBOURS]
+def _spread(values: Float[Tensor, "h w"], sure: Tensor) -> Float[Tensor, "h w"]:
+    """`values` where `sure`; elsewhere means of the sure ones around, from as far as it takes (push-pull)."""
+    weight = sure.to(values)[None, None]
+    total = values[None, None] * weight
+    out, rest = total.clone(), weight.clone()
+    reach = 1
+    while float(rest.min()) == 0 and reach < max(values.shape):
+        reach *= 2
+        near = [F.avg_pool2d(v, 2 * reach + 1, 1, reach) for v in (total, weight)]
+        new = (rest == 0) & (near[1] > 0)
+        out = torch.where(new, near[0] / near[1].clamp_min(1e-12), out)
+        rest = torch.where(new, 1.0, rest)
+    return torch.where(rest > 0, out, values[None, None])[0, 0]
 
 
-def _unproject(targets: Targets, view: int, picked: Tensor, depth: Float[Tensor, "P D"]) -> Float[Tensor, "P D 3"]:
+def _enlarged(values: Tensor, height: int, width: int) -> Tensor:
+    """[height, width] nearest values of a map."""
+    return F.interpolate(values[None, None].float(), size=(height, width))[0, 0].to(values.dtype)
+
+
+def _unproject(targets: Targets, view: int, picked: Tensor, depth: Float[Tensor, " P"]) -> Float[Tensor, "P 3"]:
     """World points of pixel centres at camera-space depths."""
     cameras = targets.cameras
     K, world_to_camera = cameras.Ks[view], cameras.viewmats[view]
     x = (picked % cameras.width + 0.5 - K[0, 2]) / K[0, 0]
     y = (picked // cameras.width + 0.5 - K[1, 2]) / K[1, 1]
-    rays = torch.stack([x, y, torch.ones_like(x)], -1)
-    local = rays[:, None] * depth[..., None]
+    local = torch.stack([x, y, torch.ones_like(x)], -1) * depth[:, None]
     return (local - world_to_camera[:3, 3]) @ world_to_camera[:3, :3]

@@ -19,7 +19,8 @@ from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
-from fourreal.fit.seeding import focus_distance, seed_gaussians
+from fourreal.fit.seeding import seed_gaussians
+from fourreal.fit.stereo import focus_distance
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
 from fourreal.raster import select
