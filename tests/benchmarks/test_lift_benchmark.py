@@ -1,0 +1,96 @@
+"""The benchmarks of the lift and of poses run from end to end on tiny worlds."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from fourreal.core.geometry import quat_to_matrix
+from fourreal.core.video import Video
+from fourreal.io.cameras_json import CameraGroup, CameraSet, write_cameras_json
+from fourreal.io.video import write_video
+from fourreal.pose import align, differences
+from fourreal.stages.trial import TUNING, Filming, world_case
+
+_FOLDER = Path(__file__).parents[2] / "benchmarks"
+_TINY = ["--size", "64", "--frames", "3", "--views", "5", "--degrees", "50", "--effort", "0.003", "--gaussians", "200"]
+_TINY += ["--worlds", "tuning", "--seeds", "3"]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    monkeypatch.syspath_prepend(_FOLDER)
+    return importlib.import_module
+
+
+def test_clean_and_spoiled_worlds(
+    module: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, pictures = tmp_path / "lift.json", tmp_path / "pictures"
+    options = [*_TINY, "--strengths", "0.5", "--json", str(out), "--pictures", str(pictures)]
+    module("lift").main([*options, "--only", "clean", "spoiled"])
+    rows = json.loads(out.read_text())["rows"]
+    assert [(r["section"], r["method"]) for r in rows] == [
+        ("clean", "ours"),
+        ("clean", "plain"),
+        ("spoiled 0.5", "ours"),
+        ("spoiled 0.5", "no per-frame deformation"),
+        ("spoiled 0.5", "no small motion"),
+        ("spoiled 0.5", "plain"),
+    ]
+    assert all(set(r["scores"]) >= {"heldout", "seen", "frozen", "arc", "outside"} for r in rows)
+    assert len(list(pictures.glob("*.png"))) == len(rows)
+    printed = capsys.readouterr().out
+    ours = next(line for line in printed.splitlines() if line.startswith("| ours | 1 |"))
+    assert f"{rows[0]['scores']['heldout']['psnr']:.2f}" in ours
+
+
+def test_noise_on_poses_is_what_it_says(module: Callable[[str], ModuleType]) -> None:
+    case = world_case(TUNING + 3, Filming(32, 18, 3, 9, 60.0), CPU)
+    cameras = case.clips.freeze.cameras
+    moved = module("_lift_poses").noisy(case.clips, 7).freeze.cameras
+    degrees, percent = differences(moved, cameras)
+    torch.testing.assert_close(degrees[1:], torch.full((8,), 2.0), atol=1e-2, rtol=0)
+    torch.testing.assert_close(percent[1:], torch.full((8,), 2.0), atol=5e-2, rtol=0)
+    torch.testing.assert_close(moved.viewmats[0], cameras.viewmats[0])
+    assert align(moved, cameras).degrees.median() > 1
+    turn = moved.viewmats[1, :3, :3] @ cameras.viewmats[1, :3, :3].T
+    assert torch.allclose(turn @ turn.T, quat_to_matrix(torch.tensor([1.0, 0, 0, 0])), atol=1e-5)
+
+
+def test_scenes_and_clips_from_folders(module: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    case = world_case(TUNING + 3, Filming(64, 36, 3, 5, 50.0), CPU)
+    reference = case.clips.reference
+    assert reference is not None
+    parts = {"freeze": case.clips.freeze, "ref": reference, "heldout0": case.truth["heldout0"]}
+    folder = tmp_path / "scenes" / "one"
+    for name, targets in parts.items():
+        write_video(folder / f"{name}.mp4", Video(targets.images), chroma="444", crf=4)
+    groups = {k: CameraGroup(v.cameras) for k, v in parts.items()}
+    write_cameras_json(folder / "cameras.json", CameraSet(groups, n_times=3))
+    out, where = tmp_path / "out.json", ["--scenes", str(tmp_path / "scenes"), "--clips", str(tmp_path / "scenes")]
+    module("lift").main([*_TINY, *where, "--json", str(out), "--only", "scenes", "clips"])
+    result = json.loads(out.read_text())
+    done = [(r["section"], r["method"]) for r in result["rows"]]
+    assert done[:2] == [("scenes", "ours"), ("scenes", "plain")]
+    assert set(result["rows"][0]["scores"]) == {"heldout0", "heldout", "seen", "arc"}
+    assert ("clips", "ours") in done or result["failed"]
+
+
+def test_poses_of_worlds_and_files(
+    module: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "poses.json"
+    tiny = ["--size", "128", "--views", "5", "--arcs", "30", "--strengths", "0", "--worlds", "tuning"]
+    module("poses").main([*tiny, "--seeds", "1", "--methods", "path", "--json", str(out)])
+    (row,) = json.loads(out.read_text())
+    assert row["registered"] == row["frames"] == 5
+    assert row["degrees_median"] < 3
+    assert f"| 30 | 0 | path | 1 of 1 | {row['degrees_median']:.2f} |" in capsys.readouterr().out
