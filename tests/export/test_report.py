@@ -15,6 +15,7 @@ from fourreal.export.advice import Advice, advise
 from fourreal.export.charts import bar_chart, camera_plan, line_chart
 from fourreal.export.coverage import COVERAGE, find_coverage, seen_share
 from fourreal.export.facts import read_facts
+from fourreal.export.notes import making_of
 
 from .conftest import CPU
 
@@ -35,7 +36,7 @@ def words(report: str) -> str:
 def test_it_tells_the_prompt_the_cameras_the_times_and_the_settings(report: str) -> None:
     text = words(report)
     assert "three balls &lt;swinging&gt; over a floor &amp; a {{ sky }}" in text
-    assert "understood as: ball, swinging" in text
+    assert "understood as ball, swinging" in text
     assert "orbit, 7 of 7 frames, points fit to 0.40 px" in text
     assert "one step is four times as long as the others" in text
     assert "200.0 s" not in text
@@ -137,9 +138,29 @@ def test_a_stored_coverage_is_taken_and_an_unfit_one_is_not(
 
 
 def test_nothing_is_wrong_and_yet_there_is_something_to_do() -> None:
-    good = Advice(Path("my run"), 180.0, {"ref": 33.0, "freeze": 31.0}, [], True, True)
+    good = Advice(Path("my run"), 180.0, {"ref": 33.0, "freeze": 31.0}, [], "a fox", 180.0, True)
     tips = advise(good)
     assert [tip.command for tip in tips] == ["4real view 'my run'", "4real export 'my run' --to ply"]
-    poor = Advice(Path("r"), 60.0, {"ref": 20.0, "freeze": 12.0}, [], True, True)
+    poor = Advice(Path("r"), 60.0, {"ref": 20.0, "freeze": 12.0}, [], "a fox", 60.0, True)
     assert any("--effort 2" in tip.words for tip in advise(poor))
     assert any("disagree" in tip.words for tip in advise(poor))
+    assert any(tip.command == "4real generate 'a fox' --coverage 180" for tip in advise(poor))
+    short = dataclasses.replace(poor, asked=180.0)
+    assert any("asked to go round 180° and went 60°" in tip.words for tip in advise(short))
+
+
+def test_pieces_that_were_drawn_again_are_told() -> None:
+    tries = [{"seed": 1, "findings": ["the colours drift by 0.20"]}, {"seed": 1001, "findings": []}]
+    links = [{"frames": [8, 9, 10], "seed": 1001, "tries": tries}, {"frames": [3, 2], "seed": 2, "tries": tries[:1]}]
+    lines = making_of({"prompt": "a fox", "model": "m", "seed": 0, "frozen_frame": 4, "links": links})
+    assert ("ok", "freeze-time frames 8 to 10: sound; 2 tries, seed 1001 was kept") in lines
+    assert ("tried", "seed 1 was dropped: the colours drift by 0.20") in lines
+    assert making_of({}) == []
+    assert making_of({"prompt": "a fox", "links": [None, {}, {"frames": [], "tries": 3}]}) == [("head", "Seed None")]
+
+
+def test_curves_of_the_fits_are_taken_from_their_reports(tmp_path: Path) -> None:
+    (tmp_path / "temporal").mkdir()
+    curve = [{"phase": "motion", "step": 50, "losses": {"l1": 0.1}}, {"step": "x", "losses": {"l1": 1}}, None]
+    (tmp_path / "temporal" / "report.json").write_text(json.dumps({"gaussians": 3, "curve": curve}))
+    assert read_facts(tmp_path).losses == {"temporal": {"l1": [(50.0, 0.1)]}}

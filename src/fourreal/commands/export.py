@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fourreal.export import Lifted
 
-Form = Literal["ply", "html", "mp4", "report", "all"]
+Form = Literal["ply", "html", "mp4", "usd", "4dgs", "glb", "report", "all"]
 _MAX_TIMES = 10_000
 
 
@@ -32,14 +32,16 @@ def export(
     """Write the scene of a run as splats, page or film.
 
     ply: one 3DGS PLY a moment (RUN/ply/000.ply, ...), for SuperSplat, Blender, Unity and others. html: the 4D player,
-    one file. mp4: a film along --path. report: the report. all: what a run ends with (player, films, report).
+    one file. mp4: a film along --path. usd: animated splats; 4dgs: the same, small; glb: one moment (these three need
+    pip install "fourreal[formats]"). report: the report. all: what a run ends with (player, films, report).
 
     Args:
         run: folder of `4real lift` or `4real generate`.
         to: what to write.
-        out: file or (ply, all) folder; default: in the run.
+        out: file or (ply, all) folder; default: in the run. A film may be mp4, mov, mkv or gif.
         path: of a film's camera; orbit goes along the clip's cameras while time runs, study stops at four poses.
-        times: moments of the PLY files in frames of the reference clip, from 0: all, or for example 0,7.5,15.
+        times: moments of PLY files in frames of the reference clip, from 0: all, or for example 0,7.5,15; a glb takes
+            the first (default: the frozen moment).
         fps: frames a second of a film.
         device: auto takes a CUDA GPU if torch and gsplat can use it.
     """
@@ -58,6 +60,8 @@ def export(
         lifted = read_lifted(run, where)
         if to == "mp4":
             paths = [_film(lifted, out or run / f"{path}.mp4", path, fps, console)]
+        elif to in ("usd", "4dgs", "glb"):
+            paths = [_exchange(run, to, lifted, out, moments)]
         else:
             paths = _files(run, to, lifted, out, moments)
     for line in _summary(paths):
@@ -79,6 +83,16 @@ def _files(run: Path, to: Form, lifted: Lifted, out: Path | None, moments: list[
     else:
         write_report(target, lifted, run, coverage=coverage)
     return [target]
+
+
+def _exchange(
+    run: Path, to: Literal["usd", "4dgs", "glb"], lifted: Lifted, out: Path | None, moments: list[float] | None
+) -> Path:
+    from fourreal.export.exchange import SUFFIXES, write_exchange
+
+    target = out or run / f"scene{SUFFIXES[to][0]}"
+    write_exchange(target, lifted, to, time=moments[0] if moments else None)
+    return target
 
 
 def _film(

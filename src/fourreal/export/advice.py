@@ -21,7 +21,8 @@ class Advice:
         arc: degrees that the freeze-time clip covers.
         quality: mean PSNR of fitted frames by group, dB.
         doubts: what speaks against the cameras.
-        prompted: whether the clips were made from a sentence.
+        prompt: the sentence that the clips were made from, "" for a user's own.
+        asked: degrees that the freeze-time clip was asked to cover; 0 if that is not known.
         moving: whether the scene has a motion.
     """
 
@@ -29,7 +30,8 @@ class Advice:
     arc: float
     quality: Mapping[str, float]
     doubts: Sequence[str]
-    prompted: bool
+    prompt: str
+    asked: float
     moving: bool
 
 
@@ -44,7 +46,7 @@ def advise(found: Advice) -> list[Tip]:
     """Tips in order of urgency; the last ones are always there."""
     tips, run = [], quote(str(found.run))
     if found.doubts:
-        cure = "Another take of the clips may move more evenly" if found.prompted else (
+        cure = "Another take of the clips may move more evenly" if found.prompt else (
             "If you know the cameras, give them with --cameras; else film a slower, wider walk with more overlap"
         )  # fmt: skip
         tips.append(Tip(f"The cameras look doubtful: {found.doubts[0]}. {cure}."))
@@ -60,8 +62,16 @@ def advise(found: Advice) -> list[Tip]:
                 "other or with the reference. Look at the comparison; another seed or another clip may agree better."
             )
         )
-    if found.arc < _NARROW:
-        wider = "4real generate PROMPT --coverage 180" if found.prompted else ""
+    if found.asked > 1.3 * found.arc:
+        tips.append(
+            Tip(
+                f"The camera was asked to go round {found.asked:.0f}° and went {found.arc:.0f}°: "
+                "another seed may follow better.",
+                f"4real generate {quote(found.prompt)} --seed 1",
+            )
+        )
+    elif found.arc < _NARROW:
+        wider = f"4real generate {quote(found.prompt)} --coverage 180" if found.prompt else ""
         tips.append(Tip(f"Only {found.arc:.0f}° are covered; a longer walk round shows more sides.", wider))
     if not found.moving:
         tips.append(Tip("This scene stands still; with a reference clip of the action (--reference) it moves."))

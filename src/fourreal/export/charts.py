@@ -93,7 +93,7 @@ def camera_plan(lifted: Lifted, ring: Sequence[float] = ()) -> str:
     and the rest at equal steps to its right; it is drawn as a circle from red to green.
     """
     size, pivot = 460.0, lifted.pivot
-    right, away = _level_axes(lifted)
+    right, away = level_axes(lifted)
     flat = torch.stack((right, -away))  # the home camera is at the bottom
 
     def to_plan(points: Tensor) -> Tensor:
@@ -118,7 +118,8 @@ def camera_plan(lifted: Lifted, ring: Sequence[float] = ()) -> str:
     return _svg(size, size, parts, "plan")
 
 
-def _level_axes(lifted: Lifted) -> tuple[Tensor, Tensor]:
+def level_axes(lifted: Lifted) -> tuple[Tensor, Tensor]:
+    """Unit directions at a right angle to `lifted.up`: to the right of the home camera, and away from it."""
     arm = lifted.pivot - lifted.home.positions[0]
     away = arm - (arm @ lifted.up) * lifted.up
     if float(away.norm()) < 1e-6:

@@ -22,7 +22,6 @@ COVERAGE = "coverage.safetensors"
 # From what few frames show to what many do; the player has the same.
 RAMP = ((0.70, 0.13, 0.17), (0.94, 0.65, 0.24), (0.96, 0.94, 0.75), (0.32, 0.72, 0.53), (0.11, 0.44, 0.72))
 _RING_WIDTH = 96  # pixels
-_MANY = 0.5  # of the most often seen: this often counts as well covered
 
 
 def find_coverage(run: Path, lifted: Lifted) -> Coverage:
@@ -46,12 +45,12 @@ def find_coverage(run: Path, lifted: Lifted) -> Coverage:
 
 
 def seen_share(found: Coverage) -> Float[Tensor, " N"]:
-    """How often each Gaussian is seen in the freeze-time clip, 0 to 1; half as often as the best counts as 1.
+    """How often each Gaussian is seen in the freeze-time clip, relative to the one seen most often.
 
     What only the reference clip shows counts as one frame: it shows one side.
     """
     views = torch.maximum(found.freeze_views, (found.reference_frames > 0).int()).float()
-    return (views / (_MANY * views.max().clamp_min(2.0))).clamp(0, 1)
+    return views / views.max().clamp_min(1.0)
 
 
 def ramp_colors(values: Float[Tensor, " N"], colors: Float[Tensor, "N 3"]) -> Float[Tensor, "N 3"]:

@@ -24,7 +24,7 @@ class RunFacts:
         poses: how the cameras were found: keys "freeze_frame", "reference_frame", "freeze" and so on.
         settings: the resolved configuration.
         seconds: by stage, in order.
-        losses: by stage, then by term: (row, value) in order.
+        losses: by stage, then by term: (step, value) in order.
         evaluation: by group of held-out cameras: "psnr", "ssim", "frames".
         clips: files of the clips by camera group ("ref", "freeze").
     """
@@ -57,7 +57,7 @@ def read_facts(run: Path) -> RunFacts:
         poses=_object(run / "poses/report.json") or _object(run / "lift.json"),
         settings=settings,
         seconds={k: float(v) for k, v in seconds.items() if isinstance(v, (int, float))},
-        losses=_losses(run / "log.jsonl"),
+        losses=_curves(run) or _losses(run / "log.jsonl"),
         evaluation={k: v for k, v in evaluation.items() if isinstance(v, dict) and "psnr" in v},
         clips={group: path for group, names in _CLIPS.items() if (path := _clip(run, settings, *names))},
     )
@@ -85,9 +85,23 @@ def _leaves(data: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return out
 
 
-def _losses(path: Path) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """Curves of every stage that reported figures. A stage that was run again counts from its last start."""
+def _curves(run: Path) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Curves from the reports of the fits."""
     curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for stage in ("canonical", "temporal", "refine"):
+        rows = _object(run / stage / "report.json").get("curve")
+        for row in rows if isinstance(rows, list) else ():
+            losses = row.get("losses") if isinstance(row, dict) else None
+            for name, value in losses.items() if isinstance(losses, dict) else ():
+                if isinstance(value, (int, float)) and isinstance(row.get("step"), (int, float)):
+                    curves.setdefault(stage, {}).setdefault(str(name), []).append((float(row["step"]), float(value)))
+    return curves
+
+
+def _losses(path: Path) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Curves of every stage that logged figures. A stage that was run again counts from its last start."""
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    count: dict[str, int] = {}
     if not path.is_file():
         return curves
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -100,9 +114,10 @@ def _losses(path: Path) -> dict[str, dict[str, list[tuple[float, float]]]]:
         stage = str(row.get("stage") or row.get("phase") or "fit")
         if row.get("doing") == "starting":
             curves.pop(stage, None)
+            count.pop(stage, None)
         terms = row.get("terms")
+        count[stage] = count.get(stage, -1) + bool(terms)
         for name, value in terms.items() if isinstance(terms, dict) else ():
             if isinstance(value, (int, float)):
-                points = curves.setdefault(stage, {}).setdefault(str(name), [])
-                points.append((float(len(points)), float(value)))
+                curves.setdefault(stage, {}).setdefault(str(name), []).append((float(count[stage]), float(value)))
     return curves

@@ -27,9 +27,9 @@ from .coverage import filled_ring, render_coverage
 from .facts import RunFacts, read_facts
 from .films import covered_arc
 from .lifted import Lifted
+from .notes import CLIP_NAMES, making_of, pose_lines
 from .pictures import clip_uri, picture_uri, side_by_side
 
-_NAMES = {"ref": "Reference clip", "freeze": "Freeze-time clip"}
 _STEPS = 24  # directions looked at for the ring of the plan
 _NOT_LOSSES = ("gaussians", "psnr", "learning_rate")
 
@@ -72,15 +72,16 @@ def write_report(path: Path, lifted: Lifted, run: Path, *, coverage: Coverage | 
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     text = page.render(
         title=facts.title,
-        understood=facts.videos.get("understood"),
+        understood=_understood(facts),
         tiles=_tiles(lifted, checks),
         hero=_hero(path, lifted),
         links=_links(path),
+        making=making_of(facts.videos),
         clips=[_clip_part(check, lifted.scene.fps) for check in checks],
         evaluation=_evaluation(facts),
         plan=camera_plan(lifted, ring),
         reach=_reach(lifted, coverage),
-        poses=_pose_lines(facts.poses),
+        poses=pose_lines(facts.poses),
         coverage=_coverage_pictures(lifted, coverage),
         losses=_loss_charts(facts),
         timings=bar_chart([(name, value, _duration(value)) for name, value in facts.seconds.items()]),
@@ -109,6 +110,12 @@ def compare_clip(lifted: Lifted, facts: RunFacts, group: str) -> ClipCheck | Non
     return ClipCheck(group, psnr(images, clip.frames).tolist(), side_by_side(clip.frames, images))
 
 
+def _understood(facts: RunFacts) -> str:
+    """How the prompt was understood, a sentence without a full stop; "" if that is not known."""
+    words = str(facts.videos.get("understood") or "")
+    return words if words.startswith("understood") or not words else f"understood as {words}"
+
+
 def _tiles(lifted: Lifted, checks: list[ClipCheck]) -> list[tuple[str, str]]:
     """Figures of the head: value and what it is."""
     scene, (low, high) = lifted.scene, covered_arc(lifted)
@@ -116,7 +123,7 @@ def _tiles(lifted: Lifted, checks: list[ClipCheck]) -> list[tuple[str, str]]:
     if lifted.motion is not None:
         tiles.append((f"{(scene.n_times - 1) / scene.fps:.1f} s", f"{scene.n_times} moments"))
     tiles.append((f"{high - low:.0f}°", "walked round"))
-    tiles += [(f"{check.mean:.1f} dB", f"{_NAMES[check.group].lower()} matched") for check in checks]
+    tiles += [(f"{check.mean:.1f} dB", f"{CLIP_NAMES[check.group].lower()} matched") for check in checks]
     return tiles
 
 
@@ -143,7 +150,7 @@ def _clip_part(check: ClipCheck, fps: float) -> dict[str, Any]:
     worst = min(range(len(check.psnr)), key=check.psnr.__getitem__)
     points = {"PSNR": [(float(i), value) for i, value in enumerate(check.psnr)]}
     return {
-        "name": _NAMES[check.group],
+        "name": CLIP_NAMES[check.group],
         "uri": clip_uri(check.frames, fps),
         "chart": line_chart(points, unit=" dB", across="frame", ends=("0", str(len(check.psnr) - 1))),
         "words": f"{check.mean:.1f} dB on average; least in frame {worst}: {check.psnr[worst]:.1f} dB",
@@ -177,27 +184,6 @@ def _reach(lifted: Lifted, coverage: Coverage | None) -> str:
     return f"The clips show the scene {side} of the reference camera{tilt}. {beyond}"
 
 
-def _pose_lines(poses: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(severity, sentence) about the cameras, from `poses/report.json` or `lift.json`."""
-    lines: list[tuple[str, str]] = []
-    for group in ("freeze", "reference"):
-        report = poses.get(group)
-        if not isinstance(report, dict):
-            continue
-        error = report.get("reprojection_px")
-        residual = f", points fit to {error:.2f} px" if isinstance(error, (int, float)) else ""
-        told = f"{report.get('method', 'unknown')}, {report.get('registered')} of {report.get('total')} frames"
-        lines.append(("head", f"{_NAMES['ref' if group == 'reference' else 'freeze']}: {told}{residual}"))
-        findings = report.get("findings")
-        for finding in findings if isinstance(findings, list) else []:
-            if isinstance(finding, dict) and finding.get("words"):
-                lines.append((str(finding.get("severity", "ok")), str(finding["words"])))
-        lines += [("tried", str(words)) for words in report.get("diagnosis") or [] if isinstance(words, str)]
-    if not lines and isinstance(poses.get("poses"), str):
-        lines = [("head", str(poses["poses"])), *(("tried", str(v)) for v in poses.get("diagnosis") or [])]
-    return lines
-
-
 def _coverage_pictures(lifted: Lifted, coverage: Coverage | None) -> list[tuple[str, str]]:
     """(picture, caption): the scene coloured by how much the clips show, from three directions."""
     if coverage is None:
@@ -214,8 +200,13 @@ def _loss_charts(facts: RunFacts) -> list[tuple[str, str]]:
         quality = [(x, -10 * math.log10(y)) for x, y in shown.get("l2", ()) if y > 0]
         if quality:
             charts.append((f"{stage}: PSNR of the fitted pictures", line_chart({"PSNR": quality}, unit=" dB")))
-        charts.append((f"{stage}: losses", line_chart(shown, log=True)))
+        charts.append((f"{stage}: losses", line_chart(shown, log=True, across="step", ends=_first_last(shown))))
     return [(name, chart) for name, chart in charts if chart]
+
+
+def _first_last(curves: Mapping[str, list[tuple[float, float]]]) -> tuple[str, str]:
+    steps = [x for points in curves.values() for x, _ in points]
+    return (f"{min(steps):.0f}", f"{max(steps):.0f}") if steps else ("", "")
 
 
 def _settings(facts: RunFacts) -> str:
@@ -225,9 +216,16 @@ def _settings(facts: RunFacts) -> str:
 def _advice(lifted: Lifted, facts: RunFacts, checks: list[ClipCheck]) -> Advice:
     low, high = covered_arc(lifted)
     quality = {check.group: check.mean for check in checks}
-    doubts = [words for severity, words in _pose_lines(facts.poses) if severity in ("suspect", "wrong")]
+    doubts = [words for severity, words in pose_lines(facts.poses) if severity in ("suspect", "wrong")]
+    asked = facts.videos.get("coverage")
     return Advice(
-        facts.folder, high - low, quality, doubts, bool(facts.videos.get("prompt")), lifted.motion is not None
+        run=facts.folder,
+        arc=high - low,
+        quality=quality,
+        doubts=doubts,
+        prompt=str(facts.videos.get("prompt") or ""),
+        asked=float(asked) if isinstance(asked, (int, float)) else 0.0,
+        moving=lifted.motion is not None,
     )
 
 

@@ -1,0 +1,60 @@
+"""Sentences about how clips and cameras came about, from a run's own notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CLIP_NAMES = {"ref": "Reference clip", "freeze": "Freeze-time clip"}
+
+
+def pose_lines(poses: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(severity, sentence) about the cameras, from `poses/report.json` or `lift.json`."""
+    lines: list[tuple[str, str]] = []
+    for group in ("freeze", "reference"):
+        report = poses.get(group)
+        if not isinstance(report, dict):
+            continue
+        error = report.get("reprojection_px")
+        residual = f", points fit to {error:.2f} px" if isinstance(error, (int, float)) else ""
+        told = f"{report.get('method', 'unknown')}, {report.get('registered')} of {report.get('total')} frames"
+        lines.append(("head", f"{CLIP_NAMES['ref' if group == 'reference' else 'freeze']}: {told}{residual}"))
+        findings = report.get("findings")
+        for finding in findings if isinstance(findings, list) else []:
+            if isinstance(finding, dict) and finding.get("words"):
+                lines.append((str(finding.get("severity", "ok")), str(finding["words"])))
+        lines += [("tried", str(words)) for words in report.get("diagnosis") or [] if isinstance(words, str)]
+    if not lines and isinstance(poses.get("poses"), str):
+        lines = [("head", str(poses["poses"])), *(("tried", str(v)) for v in poses.get("diagnosis") or [])]
+    return lines
+
+
+def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(severity, sentence) about how the clips were drawn, from `videos/videos.json`; empty for a user's own clips."""
+    if not videos.get("prompt"):
+        return []
+    model, seed = videos.get("model"), videos.get("seed")
+    lines = [("head", f"Drawn by {model}, seed {seed}" if model else f"Seed {seed}")]
+    if isinstance(videos.get("frozen_frame"), int):
+        why = "chosen for its sharpness" if videos.get("frame_chosen_by") == "score" else "as asked for"
+        lines.append(("ok", f"frame {videos['frozen_frame']} of the reference clip is frozen, {why}"))
+    links = videos.get("links")
+    for link in links if isinstance(links, list) else []:
+        lines += _link(link) if isinstance(link, dict) else []
+    return lines
+
+
+def _link(link: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What happened to one piece of the freeze-time clip."""
+    frames, tries = link.get("frames"), link.get("tries")
+    if not (isinstance(frames, list) and frames and isinstance(tries, list) and tries):
+        return []
+    what = f"freeze-time frames {min(frames)} to {max(frames)}"
+    kept = next((t for t in tries if isinstance(t, dict) and t.get("seed") == link.get("seed")), {})
+    again = f"; {len(tries)} tries, seed {link.get('seed')} was kept" if len(tries) > 1 else ""
+    findings = [str(words) for words in kept.get("findings") or []]
+    lines = [("suspect" if findings else "ok", f"{what}: {'; '.join(findings) or 'sound'}{again}")]
+    for other in tries:
+        if isinstance(other, dict) and other is not kept and other.get("findings"):
+            lines.append(("tried", f"seed {other.get('seed')} was dropped: {'; '.join(map(str, other['findings']))}"))
+    return lines
