@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -231,3 +233,15 @@ def test_two_experts_share_the_noise_levels() -> None:
     for hook in hooks:
         hook.remove()
     assert asked == ["high", "low"]
+
+
+def test_the_example_of_the_documentation() -> None:
+    page = Path(__file__).parents[2] / "docs" / "models.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    model = tiny_latent("wan-vace")
+    frames = frames_for(model).requires_grad_()
+    names: dict[str, Any] = {"model": model, "text": text_of(model), "frames": frames, "generator": seeded()}
+    exec(code, names)
+    names["loss"].backward()
+    assert frames.grad is not None
+    assert frames.grad[1:].any()
