@@ -21,9 +21,9 @@ from fourreal.fit.loop import Evaluation, Objective, fit
 from fourreal.fit.losses import IMAGE_LOSSES, SPLAT_LOSSES
 from fourreal.fit.phases import Growth, Phase, Rate
 from fourreal.fit.seeding import seed_gaussians
-from fourreal.fit.stereo import focus_distance
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
+from fourreal.fit.stereo import focus_distance
 from fourreal.raster import Rasterizer, Splats, Views, select
 from fourreal.recipes import canonical_default, temporal_default
 from fourreal.stages.trial import Lifted, lifted

@@ -132,7 +132,7 @@ def _votes(
     disparity: np.ndarray, view: int, relation: tuple[list[int], np.ndarray, np.ndarray], tolerance: float
 ) -> np.ndarray:
     chosen, turns, shifts = relation
-    votes = np.zeros(disparity.shape[1:], dtype=np.int64)
+    votes = np.zeros_like(disparity[view], dtype=np.int64)
     arguments = (disparity[view], disparity[chosen], turns, shifts, np.float32(tolerance), votes)
     launch(kernels.agreement, *arguments, items=votes.size * len(chosen), parts=votes.shape[0])
     return votes
