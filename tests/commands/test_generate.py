@@ -186,6 +186,7 @@ def test_clips_of_ones_own_are_lifted(run: Path, tmp_path: Path) -> None:
 def test_news_as_lines_of_json(run: Path, painter: Painter, capsys: pytest.CaptureFixture[str]) -> None:
     generate(PROMPT, run, None, TWO_LINKS, TINY, showing=Showing("cpu", json=True))
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows.pop()["run"] == str(run)
     assert [row["stage"] for row in rows] == ["videos", "poses", "canonical", "temporal", "outputs"]
     generate(PROMPT, run, None, TWO_LINKS, TINY, showing=QUIET)
     assert capsys.readouterr().out == ""
@@ -200,6 +201,7 @@ def test_news_as_lines_of_json(run: Path, painter: Painter, capsys: pytest.Captu
         ({"drawing": Drawing(coverage=90.0, camera="orbit 60 left")}, "--camera and --coverage"),
         ({"drawing": Drawing(camera="fly to the moon")}, "cannot read the camera move"),
         ({"drawing": Drawing(frame=99)}, r"--frame must lie in 0..7"),
+        ({"drawing": Drawing(from_frame=Path("/nowhere/fox.png"))}, "fox.png does not exist; --from-frame"),
         ({"fitting": Fitting(effort=0.0)}, r"--effort must lie in \(0, 100\]"),
         ({"fitting": Fitting(set=("canonical.sedds=3",))}, r'no .sedds., only phases, seeds.*did you mean "seeds"'),
         ({"fitting": Fitting(set=("canonical.seeds=many",))}, r"canonical.seeds must be a whole number"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -116,6 +117,8 @@ def carry_out(settings: Settings, run: Path, showing: Showing) -> int:
         opened.check()
     with _stoppable(), open_run(run, to_json(settings)) as held, RunDisplay(stages, console, mode) as display:
         held.execute(stages, display)
+    if mode == "json":
+        print(json.dumps({"done": True, "run": str(run), "seconds": round(time.monotonic() - begun, 1)}))  # noqa: T201
     say(f"done after {duration(time.monotonic() - begun)}")
     for line in _where_to_look(settings, run):
         say(line)

@@ -102,7 +102,10 @@ class Opened:
         """Raise `FourRealError` if the prompt or a setting of the clips does not fit the model."""
         config = self._settings.videos
         if config is not None:
-            videos.check_videos(config, self.models.generator.spec)
+            spec = self.models.generator.spec
+            videos.check_videos(config, spec)
+            if config.from_frame is not None:
+                videos.read_picture(config.from_frame, spec.size)
             self.models.generator.encode_text(config.prompt, context="dynamic")
         if self._settings.clips is not None:
             clips.check_clips(self._settings.clips)

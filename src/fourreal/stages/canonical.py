@@ -20,9 +20,9 @@ from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, ren
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
 from fourreal.fit.seeding import seed_gaussians
-from fourreal.fit.stereo import focus_distance
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
+from fourreal.fit.stereo import focus_distance
 from fourreal.raster import select
 
 from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from

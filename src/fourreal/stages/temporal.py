@@ -19,8 +19,8 @@ from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
-from fourreal.fit.stereo import focus_distance
 from fourreal.fit.state import FitState
+from fourreal.fit.stereo import focus_distance
 from fourreal.raster import select
 
 from . import canonical, poses

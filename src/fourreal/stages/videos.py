@@ -114,7 +114,7 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell)
     """
     walk, spec = check_videos(config, model.spec), model.spec
     studio = _Studio(config, model, desk, tell, count_clips(config, spec))
-    picture = None if config.from_frame is None else _picture(config.from_frame, spec.size)
+    picture = None if config.from_frame is None else read_picture(config.from_frame, spec.size)
     text = _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
     tell(News(text.understood))
     clips: dict[str, Tensor] = {}
@@ -145,8 +145,10 @@ def _text(config: VideosConfig, model: VideoModel, context: Context) -> TextCond
     return model.encode_text(config.prompt, context=context)
 
 
-def _picture(path: Path, size: tuple[int, int]) -> Float[Tensor, "3 H W"]:
-    """A picture cropped and resized to the clip."""
+def read_picture(path: Path, size: tuple[int, int]) -> Float[Tensor, "3 H W"]:
+    """A picture cropped and resized to (height, width). Raises `FourRealError` if it cannot be read."""
+    if not path.is_file():
+        raise FourRealError(f"{path} does not exist; --from-frame takes a picture")
     return cover(Video(read_image(path)[None], 1.0), *size).frames[0]
 
 
