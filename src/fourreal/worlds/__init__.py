@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .bulk import render_fast
-from .cameras import clip_times, core_cameras, look_at, orbit_cameras, place_cameras, reference_cameras
+from .cameras import clip_times, core_cameras, orbit_cameras, place_cameras, reference_cameras
 from .captions import captions, label_names
 from .errors import LabelError
 from .model import Worlds
@@ -34,7 +34,6 @@ __all__ = [
     "core_cameras",
     "items_of",
     "label_names",
-    "look_at",
     "orbit_cameras",
     "place_cameras",
     "project",

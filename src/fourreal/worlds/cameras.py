@@ -9,23 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fourreal.core.cameras import Cameras
+from fourreal.core.geometry import look_at
 
 from .model import Worlds
 from .render import Shots
-
-
-def look_at(eye: Float[Tensor, "*N 3"], target: Float[Tensor, "*N 3"]) -> Float[Tensor, "*N 4 4"]:
-    """World-to-camera matrices (OpenCV axes) of upright cameras; y is up in the world."""
-    z = target - eye
-    z = z / z.norm(dim=-1, keepdim=True)
-    x = torch.cross(z, z.new_tensor([0.0, 1.0, 0.0]).expand_as(z), dim=-1)
-    x = x / x.norm(dim=-1, keepdim=True)
-    y = torch.cross(z, x, dim=-1)
-    out = torch.zeros(*eye.shape[:-1], 4, 4, device=eye.device)
-    out[..., :3, :3] = torch.stack((x, y, z), -2)
-    out[..., :3, 3] = -(out[..., :3, :3] * eye[..., None, :]).sum(-1)
-    out[..., 3, 3] = 1
-    return out
 
 
 def place_cameras(
@@ -52,7 +39,8 @@ def place_cameras(
     K = torch.zeros(*times.shape, 3, 3, device=times.device)
     K[..., 0, 0] = K[..., 1, 1] = focal[:, None]
     K[..., 0, 2], K[..., 1, 2], K[..., 2, 2] = width / 2, height / 2, 1
-    return Shots(look_at(eye, target), K, times, width, height)
+    up = eye.new_tensor([0.0, 1.0, 0.0])
+    return Shots(look_at(eye, target, up), K, times, width, height)
 
 
 def clip_times(count: int, frames: int, device: torch.device) -> Float[Tensor, "B F"]:
