@@ -17,6 +17,7 @@ from fourreal.core.video import Video
 from fourreal.deform import MlpConfig, NodeConfig, Space, save_field
 from fourreal.deform.storage import Field
 from fourreal.export import Lifted, read_lifted
+from fourreal.export.lifted import load_warp
 from fourreal.io.video import write_video
 
 CPU = torch.device("cpu")
@@ -75,6 +76,10 @@ def make_run(folder: Path, config: NodeConfig | MlpConfig | None) -> Path:
         groups["ref"] = cameras(1, 0.0, torch.zeros(1))[[0] * FRAMES]
         groups["ref"] = Cameras(groups["ref"].viewmats, groups["ref"].Ks, *SIZE, torch.arange(FRAMES).float())
         save_field(folder / "motion.safetensors", swinging(gaussians.means, config))
+        warp = NodeConfig(nodes=8).build(gaussians.means, 7, 3, space=Space(torch.zeros(3), torch.tensor(1.0)))
+        with torch.no_grad():
+            warp.motions.normal_(std=0.01, generator=torch.Generator().manual_seed(2))
+        save_field(folder / "warp.safetensors", warp)
     background = torch.tensor([0.5, 0.6, 0.7])
     Scene(gaussians, groups, background, n_times=1 if config is None else FRAMES).save(folder / "scene.safetensors")
     return folder
@@ -89,7 +94,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_run(tmp_path_factory.mktemp("run"), NODES)
     lifted = read_lifted(folder, CPU)
     for group, name in (("ref", "reference"), ("freeze", "freeze")):
-        noisy = lifted.render(lifted.scene.cameras[group]) + 0.02 * torch.randn(3, *SIZE[::-1])
+        shown = lifted.render(lifted.scene.cameras[group])
+        if group == "freeze":  # its frames disagree a little, as the warp says
+            warp = load_warp(folder, lifted)
+            assert warp is not None
+            shown = lifted.render_warped(lifted.scene.cameras[group], warp)
+        noisy = shown + 0.02 * torch.randn(3, *SIZE[::-1])
         write_video(folder / "videos" / f"{name}.mp4", Video(noisy.clamp(0, 1), 8.0))
     (folder / "videos" / "videos.json").write_text(json.dumps({"prompt": PROMPT, "understood": "ball, swinging"}))
     stages = {"videos": {"seconds": 4.0, "files": {}}, "temporal": {"seconds": 200.0, "files": {}}}

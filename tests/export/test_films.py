@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fourreal.core.errors import FourRealError
+from fourreal.core.scene import Scene
 from fourreal.export import Lifted, film_cameras, read_lifted, write_film, write_outputs, write_ply_sequence
 from fourreal.export.outputs import OUTPUTS
 from fourreal.export.splats import gaussians_at
@@ -17,33 +18,50 @@ from fourreal.io.ply import read_ply
 from fourreal.io.video import read_video
 from fourreal.raster import Splats, Views, select
 
-from .conftest import CPU, FRAMES, SIZE
+from .conftest import CPU, FRAMES, SIZE, cameras, floor_and_balls
 
 
 def test_the_orbit_stays_where_the_clip_was_and_ends_where_it_began(lifted: Lifted) -> None:
-    cameras = film_cameras(lifted, "orbit")
-    angles = lifted.angles(cameras)[:, 0]
+    path = film_cameras(lifted, "orbit")
+    angles = lifted.angles(path)[:, 0]
     assert angles.min() == pytest.approx(-30, abs=0.5)
     assert angles.max() == pytest.approx(30, abs=0.5)
     assert abs(angles[0] - angles[-1]) < 1
     assert (angles[1:] - angles[:-1]).abs().max() < 1.0, "no jerks"
-    assert cameras.moments.min() >= 0
-    assert cameras.moments.max() <= FRAMES - 1
+    assert path.moments.min() >= 0
+    assert path.moments.max() <= FRAMES - 1
+
+
+def test_a_walk_all_the_way_round_is_gone_round_once(tmp_path: Path) -> None:
+    """Such as the scene that `4real demo` leaves, whose groups have other names."""
+    groups = {"heldout": cameras(2, 10.0, torch.zeros(2)), "train": cameras(24, 345.0, torch.zeros(24))}
+    Scene(floor_and_balls(), groups).save(tmp_path / "scene.safetensors")
+    lifted = read_lifted(tmp_path, CPU)
+    assert len(lifted.walk) == 24
+    path = film_cameras(lifted, "orbit")
+    steps = (path.positions - path.positions.roll(1, 0)).norm(dim=1)
+    assert steps.max() < 1.1 * steps.min(), "closed, at an even speed"
+    assert len(write_outputs(tmp_path, CPU)) == len(OUTPUTS)
+
+
+def test_one_camera_is_enough(tmp_path: Path) -> None:
+    Scene(floor_and_balls(), {"only": cameras(1, 0.0, torch.zeros(1))}).save(tmp_path / "scene.safetensors")
+    assert len(write_outputs(tmp_path, CPU)) == len(OUTPUTS)
 
 
 def test_time_runs_once_before_a_camera_at_rest(lifted: Lifted) -> None:
-    cameras = film_cameras(lifted, "time", fps=16)
-    assert torch.equal(cameras.viewmats, lifted.home.viewmats.expand_as(cameras.viewmats))
-    assert cameras.moments.tolist() == pytest.approx([i / 2 for i in range(2 * FRAMES - 1)])
+    path = film_cameras(lifted, "time", fps=16)
+    assert torch.equal(path.viewmats, lifted.home.viewmats.expand_as(path.viewmats))
+    assert path.moments.tolist() == pytest.approx([i / 2 for i in range(2 * FRAMES - 1)])
 
 
 def test_the_study_path_stops_at_four_poses_within_the_clip(lifted: Lifted) -> None:
-    cameras = film_cameras(lifted, "study")
-    still = (cameras.positions[1:] - cameras.positions[:-1]).norm(dim=1) < 1e-6
+    path = film_cameras(lifted, "study")
+    still = (path.positions[1:] - path.positions[:-1]).norm(dim=1) < 1e-6
     stops = int((still[1:] & ~still[:-1]).sum()) + int(still[0])
     assert stops == 4
-    assert lifted.angles(cameras)[:, 0].abs().max() < 31
-    moving = cameras.moments[1:][~still]
+    assert lifted.angles(path)[:, 0].abs().max() < 31
+    moving = path.moments[1:][~still]
     assert set(moving.tolist()) <= {float(lifted.instant), 0.0}, "time is frozen on the way"
 
 

@@ -12,11 +12,10 @@ from torch import Tensor
 from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FileFormatError
 from fourreal.core.paths import orbit
-from fourreal.deform import load_field
 from fourreal.fit.coverage import SEEN, Coverage, coverage, unseen_share, weights
 from fourreal.raster import Views, select
 
-from .lifted import Lifted
+from .lifted import Lifted, load_warp
 
 COVERAGE = "coverage.safetensors"
 # From what few frames show to what many do; the player has the same.
@@ -33,14 +32,9 @@ def find_coverage(run: Path, lifted: Lifted) -> Coverage:
             return found
     draw, device = select(lifted.device), lifted.device
     groups = {name: cameras.to(device) for name, cameras in lifted.scene.cameras.items()}
-    warp = None
-    if (run / "warp.safetensors").is_file() and "freeze" in groups:
-        warp = load_field(run / "warp.safetensors", device)
-        warp.rebind(lifted.scene.gaussians.means.to(device))
-        warp = warp if warp.frames == len(groups["freeze"]) else None
     freeze = groups.get("freeze", lifted.walk.to(device))
     return coverage(
-        lifted.splats(), freeze, draw, reference=groups.get("ref"), warp=warp, motion=lifted.motion
+        lifted.splats(), freeze, draw, reference=groups.get("ref"), warp=load_warp(run, lifted), motion=lifted.motion
     )  # fmt: skip
 
 

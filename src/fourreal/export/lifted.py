@@ -14,10 +14,11 @@ from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FieldError, FourRealError
 from fourreal.core.paths import look_target, world_up
 from fourreal.core.scene import Scene
+from fourreal.deform import load_field
 from fourreal.deform.storage import Field
 from fourreal.fit.dynamic import render_dynamic
 from fourreal.raster import Splats, select
-from fourreal.stages.lift import load_lift
+from fourreal.stages.lifted import WARP, load_lift
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,16 @@ class Lifted:
         draw = select(self.device)
         return render_dynamic(self.splats(), self.motion, cameras.to(self.device), draw, background).cpu()
 
+    @torch.no_grad()
+    def render_warped(self, cameras: Cameras, warp: Field) -> Float[Tensor, "V 3 H W"]:
+        """The frozen moment from `cameras`, each frame bent by its own row of `warp` (w_multi-view), on the CPU."""
+        here = cameras.to(self.device)
+        index = torch.arange(len(cameras), device=self.device, dtype=torch.float32)
+        numbered = Cameras(here.viewmats, here.Ks, here.width, here.height, index)
+        return render_dynamic(
+            self.splats(), warp, numbered, select(self.device), self.scene.background.to(self.device)
+        ).cpu()
+
     def angles(self, cameras: Cameras) -> Float[Tensor, "C 2"]:
         """Azimuth (unwrapped along the cameras, positive to the right of `home`) and elevation round the pivot, in
         degrees relative to `home`."""
@@ -93,6 +104,15 @@ def read_lifted(run: Path, device: torch.device) -> Lifted:
     home = groups["ref"][_nearest_moment(groups["ref"], motion)] if "ref" in groups else walk[len(walk) // 2]
     up = world_up(walk)
     return Lifted(scene, motion, device, _pivot(walk, home, scene), up, home, walk)
+
+
+def load_warp(run: Path, lifted: Lifted) -> Field | None:
+    """The run's deformation of each freeze-time frame, bound to the scene; None where there is none that fits."""
+    if not (run / WARP).is_file() or "freeze" not in lifted.scene.cameras:
+        return None
+    warp = load_field(run / WARP, lifted.device)
+    warp.rebind(lifted.scene.gaussians.means.to(lifted.device))
+    return warp if warp.frames == len(lifted.scene.cameras["freeze"]) else None
 
 
 def _nearest_moment(cameras: Cameras, motion: Field | None) -> int:

@@ -26,7 +26,7 @@ from .charts import bar_chart, camera_plan, line_chart
 from .coverage import filled_ring, render_coverage
 from .facts import RunFacts, read_facts
 from .films import covered_arc
-from .lifted import Lifted
+from .lifted import Lifted, load_warp
 from .notes import CLIP_NAMES, making_of, pose_lines
 from .pictures import clip_uri, picture_uri, side_by_side
 
@@ -41,11 +41,14 @@ class ClipCheck:
     Attributes:
         group: "ref" or "freeze".
         psnr: of each frame, dB.
+        undone: the same with each frame's own inconsistency (the warp of the canonical stage) put back; empty where the
+            run has none.
         frames: [F, 3, H, 2W + 2] the clip and the render in a row.
     """
 
     group: str
     psnr: list[float]
+    undone: list[float]
     frames: Tensor
 
     @property
@@ -107,7 +110,9 @@ def compare_clip(lifted: Lifted, facts: RunFacts, group: str) -> ClipCheck | Non
     if (clip.height, clip.width) != (cameras.height, cameras.width):
         clip = Video(resize(clip, cameras.height, cameras.width).frames.clamp(0, 1), clip.fps)
     images = lifted.render(cameras)
-    return ClipCheck(group, psnr(images, clip.frames).tolist(), side_by_side(clip.frames, images))
+    warp = load_warp(facts.folder, lifted) if group == "freeze" else None
+    undone = [] if warp is None else psnr(lifted.render_warped(cameras, warp), clip.frames).tolist()
+    return ClipCheck(group, psnr(images, clip.frames).tolist(), undone, side_by_side(clip.frames, images))
 
 
 def _understood(facts: RunFacts) -> str:
@@ -148,12 +153,17 @@ def _links(path: Path) -> list[tuple[str, str]]:
 
 def _clip_part(check: ClipCheck, fps: float) -> dict[str, Any]:
     worst = min(range(len(check.psnr)), key=check.psnr.__getitem__)
-    points = {"PSNR": [(float(i), value) for i, value in enumerate(check.psnr)]}
+    series = {"scene": check.psnr, "with warp": check.undone}
+    points = {name: [(float(i), v) for i, v in enumerate(values)] for name, values in series.items()}
+    words = f"{check.mean:.1f} dB on average; least in frame {worst}: {check.psnr[worst]:.1f} dB"
+    if check.undone:
+        words += f". {sum(check.undone) / len(check.undone):.1f} dB where each frame may bend the scene (its warp): "
+        words += "the difference is how much the clip's frames disagree with each other"
     return {
         "name": CLIP_NAMES[check.group],
         "uri": clip_uri(check.frames, fps),
         "chart": line_chart(points, unit=" dB", across="frame", ends=("0", str(len(check.psnr) - 1))),
-        "words": f"{check.mean:.1f} dB on average; least in frame {worst}: {check.psnr[worst]:.1f} dB",
+        "words": f"{words}.",
         "note": "These frames were fitted: this says how well the clip is explained, not how the scene looks elsewhere",
     }
 
