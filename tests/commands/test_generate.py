@@ -220,6 +220,13 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert painter.seeds == []
 
 
+def test_a_repeated_run_takes_changes_by_name_only(run: Path, tmp_path: Path) -> None:
+    for options in ({"prompt": PROMPT}, {"drawing": Drawing(seed=1)}, {"fitting": Fitting(effort=2.0)}):
+        with pytest.raises(FourRealError, match=r"--set videos.seed=1"):
+            generate(config=run / "config.json", out=tmp_path / "again", showing=QUIET, **options)
+    assert not (tmp_path / "again").exists()
+
+
 def test_lift_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(FourRealError, match="give the folder of a run"):
         lift()

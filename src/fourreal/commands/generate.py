@@ -46,7 +46,7 @@ def generate(
     Args:
         prompt: for example "a panda dancing on grass at sunset".
         out: folder of the run (default: out/ and the words of the prompt).
-        config: config.json of another run, to repeat it; options are then ignored, but --set.
+        config: config.json of another run, to repeat it; change settings with --set.
         drawing: seed, coverage, camera, frame, from_frame, steps, weights.
         fitting: recipe, effort, set.
         models: which video models.
@@ -58,6 +58,8 @@ def generate(
     from .settings import read_settings
 
     if config is not None:
+        if prompt is not None or drawing != DRAWING or models != MODELS or fitting != Fitting(set=fitting.set):
+            raise FourRealError("--config repeats a run as it was; change settings by name, as in --set videos.seed=1")
         settings = changed(read_settings(read_config(config), str(config)), fitting.set)
         words = settings.videos.prompt if settings.videos is not None else "lift"
         return carry_out(settings, out or _another(folder_of(words)), showing)

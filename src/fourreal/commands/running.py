@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from rich.console import Console
 
-from .device import DeviceName, torch_device
+from .device import DeviceName, resolve_device, torch_device
 from .models import ModelOptions
 
 if TYPE_CHECKING:
@@ -104,14 +104,14 @@ def carry_out(settings: Settings, run: Path, showing: Showing) -> int:
     from .settings import Opened, pipeline
 
     console, begun = Console(), time.monotonic()
-    device = torch_device(showing.device)
+    device = resolve_device(showing.device)
     mode = choose_mode(console, quiet=showing.quiet, as_json=showing.json)
 
     def say(text: str) -> None:
         if mode in ("live", "lines"):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    opened = Opened(settings, device, run / "cache", say)
+    opened = Opened(settings, torch_device(showing.device), run / "cache", say)
     stages = pipeline(settings, run, device, opened)
     if not Run.at(run).is_done(stages[0]):
         opened.check()
