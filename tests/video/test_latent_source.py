@@ -247,7 +247,7 @@ class TestText:
     def test_embeddings_are_read_from_the_run_without_the_text_encoder(self, tmp_path: Path, folder: Path) -> None:
         settings = tiny_settings("wan")
         first = load_latent_model(str(folder), "cpu", settings, cache=tmp_path).encode_text("a fox")
-        assert len(list((tmp_path / FOLDER).glob("*.safetensors"))) == 1
+        assert len(list((tmp_path / FOLDER).glob("*.safetensors"))) == 2, "time running and frozen"
         news: list[str] = []
         model = load_latent_model(str(folder), "cpu", settings, cache=tmp_path, tell=news.append)
         again = model.encode_text("a fox")
@@ -259,8 +259,8 @@ class TestText:
     def test_damaged_embeddings_are_made_again(self, tmp_path: Path, folder: Path) -> None:
         settings = tiny_settings("wan")
         first = load_latent_model(str(folder), "cpu", settings, cache=tmp_path).encode_text("a fox")
-        (path,) = (tmp_path / FOLDER).glob("*.safetensors")
-        path.write_bytes(path.read_bytes()[:-7])
+        for path in (tmp_path / FOLDER).glob("*.safetensors"):
+            path.write_bytes(path.read_bytes()[:-7])
         again = load_latent_model(str(folder), "cpu", settings, cache=tmp_path).encode_text("a fox")
         assert torch.equal(again.payload.prompt, first.payload.prompt)
 
@@ -268,6 +268,15 @@ class TestText:
         model = load_latent_model(str(tiny_folder("wan")), "cpu", tiny_settings("wan"))
         model.encode_text("a fox")
         assert model.family.pipe.text_encoder is None  # type: ignore[attr-defined]
+
+    def test_it_is_loaded_once_for_time_running_and_frozen(self) -> None:
+        """A run needs both, and the text encoder may not fit beside the networks, which come in between."""
+        news: list[str] = []
+        model = load_latent_model(str(tiny_folder("wan")), "cpu", tiny_settings("wan"), tell=news.append)
+        model.encode_text("a fox")
+        _ = model.family
+        model.encode_text("a fox", context="freeze")
+        assert sum("text encoder" in line for line in news) == 1
 
     def test_models_with_one_text_encoder_share_embeddings(self) -> None:
         """Wan 2.1 of all sizes has one; LTX has another, whose embeddings are refused by name."""

@@ -33,6 +33,10 @@ class Placed:
         """Known frames at the start, without a gap."""
         return int(self.known.long().cumprod(0).sum())
 
+    def whole(self, stride: int) -> int:
+        """Latent frames at the start that hold known frames only."""
+        return (self.leading - 1) // stride + 1 if self.leading else 0
+
 
 @dataclass(frozen=True, eq=False)
 class Condition:
@@ -68,11 +72,11 @@ class Condition:
 
 def encoded_prefix(codec: Codec, placed: Placed | None) -> Float[Tensor, "1 C k h w"] | None:
     """Latents of the leading known frames, as many as fill whole latent frames."""
-    if placed is None or placed.leading == 0:
+    whole = 0 if placed is None else placed.whole(codec.stride)
+    if placed is None or whole == 0:
         return None
-    count = (placed.leading - 1) // codec.stride * codec.stride + 1
     with torch.no_grad():
-        return codec.encode(placed.clip[:count])
+        return codec.encode(placed.clip[: (whole - 1) * codec.stride + 1])
 
 
 @runtime_checkable

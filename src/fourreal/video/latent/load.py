@@ -69,7 +69,8 @@ def load_latent_model(
     tell(f"{source.name} {check_memory(need, *free_memory(device))}")
     codec = _shared_codec(share, source, dtypes.vae) or Codec.of(_load_vae(source, dtypes.vae, device))
     facts = _fitting(facts, settings, source, codec)
-    texts = TextEncoder(source, device, dtypes.network, facts.max_tokens, cache, tell)
+    reading = torch.device("cpu") if settings.offload == "group" else device
+    texts = TextEncoder(source, reading, dtypes.network, facts.max_tokens, cache, tell)
 
     def networks() -> FamilyCode:
         tell(f"loading the networks of {source.name}")

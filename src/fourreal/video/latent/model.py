@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -65,6 +65,7 @@ class LatentVideoModel:
     texts: TextEncoder
     networks: Callable[[], FamilyCode]
     device: torch.device
+    _styled: list[Context] = field(default_factory=list, repr=False)
 
     @cached_property
     def family(self) -> FamilyCode:
@@ -107,15 +108,19 @@ class LatentVideoModel:
     def encode_text(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
         """The prompt, told as the family's recipe says, as embeddings.
 
+        Both contexts are encoded at once, since a run needs both and the text encoder may not fit beside the networks.
+
         Raises:
             PromptError: if the prompt is empty or far too long.
             ModelSourceError: if the text encoder cannot be loaded.
         """
         check_prompt(prompt)
         avoid = self.facts.negative if self.settings.negative is None else self.settings.negative
-        said, avoided = told(prompt, avoid, context, self.recipe)
-        encoded = self.texts.encode(said, avoided)
-        return TextCondition(prompt, context, f'{self.source.name} is asked for: "{said}"', encoded)
+        contexts: tuple[Context, ...] = ("dynamic", "freeze")
+        pairs = [told(prompt, avoid, each, self.recipe) for each in contexts]
+        which = contexts.index(context)
+        encoded = self.texts.encode(pairs)[which]
+        return TextCondition(prompt, context, f'{self.source.name} is asked for: "{pairs[which][0]}"', encoded)
 
     def generate(
         self,
@@ -211,8 +216,9 @@ class LatentVideoModel:
 
     def _style(self, context: Context) -> None:
         """The LoRA shows frozen time, so it rests where time runs."""
-        if self.settings.lora is not None:
+        if self.settings.lora is not None and self._styled != [context]:
             (self._pipe.enable_lora if context == "freeze" else self._pipe.disable_lora)()
+            self._styled[:] = [context]
 
     def _decoded(self, z: Tensor) -> Tensor:
         """Decoded, in tiles if so wished; scores never are, so that they have no seams."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,15 +82,21 @@ class TextEncoder:
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
 
-    def encode(self, prompt: str, negative: str) -> EncodedText:
-        """The embeddings, from memory, from disk or from the text encoder, in this order.
+    def encode(self, pairs: Sequence[tuple[str, str]]) -> list[EncodedText]:
+        """Embeddings of (prompt, negative prompt) pairs, from memory, from disk or else from the text encoder.
+
+        The text encoder is loaded once for all that are missing: so ask for everything a run will need before the
+        networks fill the device.
 
         Raises:
             ModelSourceError: if the tokenizer or the text encoder cannot be loaded.
         """
-        if (prompt, negative) not in self._kept:
-            self._kept[prompt, negative] = self._read(prompt, negative) or self._made(prompt, negative)
-        return self._kept[prompt, negative]
+        for pair in pairs:
+            if pair not in self._kept and (found := self._read(*pair)):
+                self._kept[pair] = found
+        if missing := [pair for pair in dict.fromkeys(pairs) if pair not in self._kept]:
+            self._kept.update(zip(missing, self._made(missing), strict=True))
+        return [self._kept[pair] for pair in pairs]
 
     def _path(self, prompt: str, negative: str) -> Path | None:
         if self.cache is None:
@@ -110,18 +116,23 @@ class TextEncoder:
             return None
         return EncodedText(self.identity, **tensors)
 
-    def _made(self, prompt: str, negative: str) -> EncodedText:
+    def _made(self, pairs: list[tuple[str, str]]) -> list[EncodedText]:
         self.tell(f"reading the prompt with the text encoder of {self.source.name}")
-        with torch.no_grad():
-            found = _with_encoder(self, prompt, negative)
-        names = ("prompt", "prompt_mask", "negative", "negative_mask") if len(found) == 4 else ("prompt", "negative")
-        tensors = {name: value.cpu() for name, value in zip(names, found, strict=True)}
-        if path := self._path(prompt, negative):
-            save_tensors(path, tensors, {"prompt": prompt, "negative": negative, "encoder": self.identity}, kind=_KIND)
-        return EncodedText(self.identity, **tensors)
+        made = []
+        for (prompt, negative), found in zip(pairs, _with_encoder(self, pairs), strict=True):
+            names = (
+                ("prompt", "prompt_mask", "negative", "negative_mask") if len(found) == 4 else ("prompt", "negative")
+            )
+            tensors = {name: value.cpu() for name, value in zip(names, found, strict=True)}
+            if path := self._path(prompt, negative):
+                about = {"prompt": prompt, "negative": negative, "encoder": self.identity}
+                save_tensors(path, tensors, about, kind=_KIND)
+            made.append(EncodedText(self.identity, **tensors))
+        return made
 
 
-def _with_encoder(about: TextEncoder, prompt: str, negative: str) -> tuple[Tensor, ...]:
+@torch.no_grad()
+def _with_encoder(about: TextEncoder, pairs: list[tuple[str, str]]) -> list[tuple[Tensor, ...]]:
     """Load the text encoder, encode, and let go of it."""
     source = about.source
     others = dict.fromkeys(("transformer", "transformer_2", "vae", "image_encoder", "image_processor"))
@@ -135,18 +146,13 @@ def _with_encoder(about: TextEncoder, prompt: str, negative: str) -> tuple[Tenso
             f"{source.folder}: the text encoder or tokenizer cannot be loaded ({_line(error)})"
         ) from None
     pipe.to(about.device)
-    found = pipe.encode_prompt(
-        prompt=prompt,
-        negative_prompt=negative,
-        device=about.device,
-        max_sequence_length=about.tokens,
-        **_family_arguments(source),
-    )
+    more = {"device": about.device, "max_sequence_length": about.tokens, **_family_arguments(source)}
+    found = [tuple(pipe.encode_prompt(prompt=said, negative_prompt=avoided, **more)) for said, avoided in pairs]
     del pipe
     gc.collect()
     if about.device.type == "cuda":
         torch.cuda.empty_cache()
-    return tuple(found)
+    return found
 
 
 def _family_arguments(source: Source) -> dict[str, Any]:

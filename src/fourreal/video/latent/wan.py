@@ -68,9 +68,13 @@ class Wan:
 
     def condition(self, placed: Placed | None, cameras: Cameras | None, size: tuple[int, int]) -> Condition:
         """See `FamilyCode`; cameras are not taken."""
-        prefix = encoded_prefix(self.codec, placed)
         if self.source.kind == "WanVACEPipeline":
-            return Condition(prefix, extra={"control": self._control(placed, size)})
+            control = self._control(placed, size)
+            whole = 0 if placed is None else placed.whole(self.codec.stride)
+            # The encoder is causal: grey frames after the known ones do not change their latents.
+            prefix = control[:, : self.codec.channels, :whole] if whole else None
+            return Condition(prefix, extra={"control": control})
+        prefix = encoded_prefix(self.codec, placed)
         if self.source.index.get("expand_timesteps"):
             return Condition(prefix, pinned=True)
         if self.source.kind == "WanImageToVideoPipeline" and placed is not None:
