@@ -13,7 +13,7 @@ import torch
 from fourreal.video import CameraPath, KnownFrames
 from fourreal.video.path_cameras import cameras_of_path
 
-from .tiny_latent import PIPELINES, SIZES, tiny_latent
+from .tiny_latent import PIPELINES, SIZES, ltx_first, tiny_latent
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of their schedulers
 PROMPT = "a fox jumping on grass"
@@ -68,9 +68,9 @@ def assert_same(one: torch.Tensor, other: torch.Tensor, but: tuple[int, ...] = (
     torch.testing.assert_close(one[keep], other[keep], atol=2e-4, rtol=0)
 
 
-@pytest.mark.parametrize("kind", ["wan", "wan-vace", "ltx"])
+@pytest.mark.parametrize("kind", ["wan", "wan-vace", "ltx", "ltx-first"])
 def test_text_alone(kind: str) -> None:
-    assert_same(ours(kind, None), theirs(kind, **({"frame_rate": 24} if kind == "ltx" else {})))
+    assert_same(ours(kind, None), theirs(kind, **({"frame_rate": 24} if "ltx" in kind else {})))
 
 
 @pytest.mark.parametrize("indices", [(0,), tuple(range(9)), (2, 5, 16)])
@@ -85,6 +85,22 @@ def test_vace_with_known_frames(indices: tuple[int, ...]) -> None:
 def test_wan_from_a_first_frame(kind: str) -> None:
     known = KnownFrames((0,), smooth(1, SIZE))
     assert_same(ours(kind, known), theirs(kind, image=known.frames), (0,))
+
+
+def test_wan_that_looks_at_the_first_frame() -> None:
+    """Wan 2.1's CLIP embedding, of 8 bits a channel as CLIP was trained."""
+    frame = (smooth(1, SIZE) * 255).round() / 255
+    found = ours("wan-clip", KnownFrames((0,), frame))
+    assert_same(found, theirs("wan-clip", image=pil(frame[0])), (0,))
+
+
+def test_the_first_ltx_from_a_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    from diffusers.pipelines.ltx import pipeline_ltx_image2video as theirs_module
+
+    monkeypatch.setattr(theirs_module, "retrieve_latents", lambda made, *_: made.latent_dist.mode())
+    monkeypatch.setitem(PIPELINES, "ltx-first", lambda: theirs_module.LTXImageToVideoPipeline(**ltx_first().components))
+    known = KnownFrames((0,), smooth(1, SIZE))
+    assert_same(ours("ltx-first", known), theirs("ltx-first", image=known.frames, frame_rate=24), (0,))
 
 
 @pytest.mark.parametrize("indices", [(0,), tuple(range(9)), (8,)])

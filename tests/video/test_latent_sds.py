@@ -19,9 +19,9 @@ from fourreal.video.latent.model import LatentVideoModel
 from fourreal.video.latent.settings import Facts
 from fourreal.video.teach import Gradient, Teacher, teacher
 
-from .tiny_latent import PIPELINES, tiny_latent
+from .tiny_latent import tiny_latent
 
-KINDS = tuple(PIPELINES)
+KINDS = ("wan-vace", "wan-experts", "wan-ti2v", "ltx", "sana-wm")
 MODES: tuple[Gradient, ...] = ("pixel", "latent")
 
 

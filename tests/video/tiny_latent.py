@@ -112,6 +112,24 @@ def wan_experts() -> Any:
     return WanImageToVideoPipeline(**parts, transformer_2=network(1), boundary_ratio=0.9)
 
 
+def wan_clip() -> Any:
+    """Wan 2.1 image to video: the first frame as extra channels and as a CLIP embedding."""
+    from diffusers import WanImageToVideoPipeline
+    from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModel
+
+    torch.manual_seed(0)
+    eye = CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=8, projection_dim=8, num_hidden_layers=2, num_attention_heads=2, image_size=32,
+            intermediate_size=16, patch_size=8,
+        )
+    ).eval()  # fmt: skip
+    parts = _wan_parts(lambda: _wan_network(in_channels=36, image_dim=8, added_kv_proj_dim=24), {})
+    return WanImageToVideoPipeline(
+        **parts, image_encoder=eye, image_processor=CLIPImageProcessorPil(crop_size=32, size=32)
+    )
+
+
 def wan_ti2v() -> Any:
     """Wan 2.2 5B: one timestep a token, 16x16 pixels a latent pixel."""
     from diffusers import WanImageToVideoPipeline
@@ -146,6 +164,18 @@ def ltx() -> Any:
         timestep_conditioning=False, patch_size=1, patch_size_t=1, encoder_causal=True, decoder_causal=False,
     )  # fmt: skip
     return LTXConditionPipeline(FlowMatchEulerDiscreteScheduler(), vae, _text_encoder("t5"), _tokenizer(), network)
+
+
+def ltx_first() -> Any:
+    """LTX 0.9.0 and 0.9.1: places told by scale, timesteps shifted by the number of tokens."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, LTXPipeline
+
+    parts = {k: v for k, v in ltx().components.items() if k != "scheduler"}
+    scheduler = FlowMatchEulerDiscreteScheduler(
+        use_dynamic_shifting=True, base_shift=0.95, max_shift=2.05, base_image_seq_len=1024, max_image_seq_len=4096,
+        shift_terminal=0.1,
+    )  # fmt: skip
+    return LTXPipeline(scheduler=scheduler, **parts)
 
 
 def sana_wm() -> Any:
@@ -183,8 +213,10 @@ PIPELINES: dict[str, Callable[[], Any]] = {
     "wan": wan,
     "wan-vace": wan_vace,
     "wan-experts": wan_experts,
+    "wan-clip": wan_clip,
     "wan-ti2v": wan_ti2v,
     "ltx": ltx,
+    "ltx-first": ltx_first,
     "sana-wm": sana_wm,
 }
 

@@ -38,7 +38,7 @@ def ltx_facts(source: Source) -> Facts:
         score_size=(288, 512),
         fps=24.0,
         guidance=3.0,
-        max_tokens=256,
+        max_tokens=256 if source.kind == "LTXConditionPipeline" else 128,
         negative=_NEGATIVE,
         recipe=FreezeTimeRecipe(
             prefix="A frozen moment. The camera is circulating around",
