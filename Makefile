@@ -1,5 +1,5 @@
 # Two commands for a fresh machine with python3-venv and make:
-#   make demo    fits a small scene on this machine and writes pictures to out/demo
+#   make demo    makes a 4D scene from a sentence, with all that it needs on this machine; the page is out/panda/scene.html
 #   make test    runs the test suite
 # Each creates .venv and installs the project first if that has not been done.
 
@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraint
 .PHONY: demo test slow browser lint install dev clean
 
 demo: $(VENV)/.installed
-	$(BIN)/4real demo --out out/demo
+	$(BIN)/4real generate "a panda dancing on grass at sunset" --out out/panda
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

@@ -17,6 +17,7 @@ from fourreal.commands.models import ModelOptions
 from fourreal.commands.running import Drawing, Fitting, Showing
 from fourreal.commands.video import video
 from fourreal.core.errors import FourRealError
+from fourreal.core.scene import Scene
 from fourreal.core.storage import read_json
 from fourreal.core.video import Video
 from fourreal.export.outputs import OUTPUTS
@@ -250,6 +251,6 @@ def test_a_config_of_another_version_is_refused(run: Path) -> None:
 
 
 def test_without_a_reference_the_scene_stands_still(run: Path, tmp_path: Path) -> None:
-    assert lift(None, OwnClips(run / "videos" / "freeze.mp4"), tmp_path / "lift", TINY, QUIET) == 0
+    assert lift(None, OwnClips(run / "videos" / "freeze.mp4"), tmp_path / "lift", FITTED, QUIET) == 0
     assert not (tmp_path / "lift" / "motion.safetensors").exists()
-    assert (tmp_path / "lift" / "scene.html").exists()
+    assert Scene.load(tmp_path / "lift" / "scene.safetensors").n_times == 1
