@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def generate(
-    prompt: tyro.conf.Positional[str | None] = None,
+    prompt: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="PROMPT")] = None,
     out: Path | None = None,
     config: Path | None = None,
     drawing: DrawingOptions = DRAWING,
@@ -97,7 +97,9 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
     return Settings(first, later, videos=videos, models=models, weights=weights, recipe=recipe, effort=effort)
 
 
-def resume(run: tyro.conf.Positional[Path], showing: ShowingOptions = SHOWING) -> int:
+def resume(
+    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")], showing: ShowingOptions = SHOWING
+) -> int:
     """Go on with a run that was stopped, by the settings in its config.json; what is finished is not done again.
 
     Args:

@@ -36,7 +36,7 @@ class OwnClips:
 
 
 def lift(
-    run: tyro.conf.Positional[Path | None] = None,
+    run: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="RUN")] = None,
     clips: Annotated[OwnClips, tyro.conf.arg(name="")] = OwnClips(),
     out: Path = Path("out/lift"),
     fitting: FittingOptions = FITTING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -24,7 +24,7 @@ from .running import (
 
 
 def video(
-    prompt: tyro.conf.Positional[str],
+    prompt: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="PROMPT")],
     out: Path | None = None,
     context: Literal["both", "dynamic", "freeze"] = "both",
     drawing: DrawingOptions = DRAWING,
