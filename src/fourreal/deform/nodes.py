@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from fourreal.core.checks import check_int
@@ -18,6 +18,7 @@ from .combine import Pattern, combine
 from .space import Space
 
 Interpolation = Literal["linear", "cubic"]
+_BUSY = 0.75  # of the nodes are for Gaussians that move
 _SPACING = 3  # a node's first radius is half the mean distance to so many nearest nodes
 
 
@@ -61,10 +62,19 @@ class NodeConfig:
         *,
         seed: int = 0,
         space: Space | None = None,
+        busy: Bool[Tensor, " N"] | None = None,
     ) -> NodeField:
-        """A field at rest whose nodes are spread over `means`; `seed` changes nothing. `space`: see `DeformConfig`."""
+        """A field at rest whose nodes are spread over `means`; `seed` changes nothing. `space`: see `DeformConfig`.
+
+        Where `busy` says which Gaussians move most, three quarters of the nodes are spread over those alone.
+        """
         space = Space.around(means) if space is None else space
-        chosen = farthest_points(space.contract(means.detach()), self.nodes)
+        points = space.contract(means.detach())
+        chosen = farthest_points(points, self.nodes)
+        if busy is not None and busy.any() and not busy.all():
+            where, rest = busy.nonzero()[:, 0], (~busy).nonzero()[:, 0]
+            most = farthest_points(points[where], max(1, round(_BUSY * self.nodes)))
+            chosen = torch.cat([where[most], rest[farthest_points(points[rest], max(1, self.nodes - len(most)))]])
         field = NodeField(self, frames, canonical, means.detach()[chosen].clone(), space)
         field.rebind(means)
         return field

@@ -76,7 +76,7 @@ def fit_canonical(
 
 def _modules(clips: Clips, means: Tensor, config: CanonicalConfig) -> dict[str, nn.Module]:
     freeze = clips.freeze
-    nodes = NodeConfig(nodes=config.nodes)
+    nodes = NodeConfig(nodes=config.nodes, centred=True)
     return {
         "warp": nodes.build(means, len(freeze.cameras), clips.canonical, space=inner_space(freeze, means)),
         "poses": CameraIncrements(len(freeze.cameras), clips.canonical, focus_distance(freeze), means.device),

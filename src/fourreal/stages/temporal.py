@@ -18,6 +18,7 @@ from fourreal.deform.base import DeformField
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
 from fourreal.fit.loop import Progress
+from fourreal.fit.moving import moving
 from fourreal.fit.phases import Phase
 from fourreal.fit.state import FitState
 from fourreal.fit.stereo import focus_distance
@@ -76,7 +77,8 @@ def fit_temporal(
     assert clips.reference is not None
     space = inner_space(clips.freeze, gaussians.means)
     nodes = NodeConfig(nodes=config.nodes)
-    motion = nodes.build(gaussians.means, len(clips.reference.cameras), clips.instant, space=space)
+    busy = moving(clips, gaussians.means, space.centre, space.extent)
+    motion = nodes.build(gaussians.means, len(clips.reference.cameras), clips.instant, space=space, busy=busy)
     beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion})
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
     objective = dynamic_objective(clips, select(device))

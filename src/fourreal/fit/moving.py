@@ -1,0 +1,43 @@
+"""Which Gaussians a clip shows in motion: those are where control nodes are needed."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from .dynamic import Clips
+
+_CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so much has changed
+_REACH = 0.02  # of the picture's height, by which changed parts are widened: the clip moves on between frames
+_LEAST = 0.002  # share of changed pixels below which a clip is taken to stand still
+
+
+@torch.no_grad()
+def moving(clips: Clips, means: Float[Tensor, "N 3"], centre: Float[Tensor, " 3"], reach: Tensor) -> Bool[Tensor, " N"]:
+    """Gaussians near what the cameras look at that lie, in the reference camera, where the picture changes.
+
+    Also what is hidden behind: the far side of a subject moves with it. Valid for a camera that stands still; one that
+    moves changes the whole picture, and then all near Gaussians count.
+
+    Args:
+        clips: with a reference clip.
+        means: canonical centres.
+        centre: of what moves, world units.
+        reach: [] half-size of the cube about `centre` in which things move.
+    """
+    assert clips.reference is not None
+    images, cameras = clips.reference.images, clips.reference.cameras
+    change = (images - images[clips.instant]).abs().mean(1).amax(0)
+    size = 2 * round(_REACH * cameras.height) + 1
+    changed = F.max_pool2d((change > _CHANGE).float()[None], size, 1, size // 2)[0] > 0
+    near = ((means - centre).abs() < reach).all(1)
+    if float(changed.float().mean()) < _LEAST:
+        return near
+    local = means @ cameras.viewmats[clips.instant, :3, :3].T + cameras.viewmats[clips.instant, :3, 3]
+    seen = local @ cameras.Ks[clips.instant].T
+    pixel = (seen[:, :2] / seen[:, 2:].clamp_min(1e-6)).floor().long()
+    inside = (pixel >= 0).all(1) & (pixel[:, 0] < cameras.width) & (pixel[:, 1] < cameras.height) & (seen[:, 2] > 1e-6)
+    x, y = pixel[:, 0].clamp(0, cameras.width - 1), pixel[:, 1].clamp(0, cameras.height - 1)
+    return near & inside & changed[y, x]
