@@ -137,6 +137,7 @@ def test_given_cameras_tell_the_moment(freeze: tuple[Video, Cameras], reference:
     assert (found.instant, found.canonical) == (0, 0)
     assert found.reference is not None
     assert torch.equal(found.reference.cameras.viewmats, seen.viewmats)
+    assert not found.reference.report.suspicious
     assert torch.equal(found.freeze.cameras.viewmats, cameras.viewmats)
     order = [3, 4, 5, 6, 7, 0, 1, 2]
     mixed = locate(Video(clip.frames[order]), reference[0], Wanted(given(cameras[order], seen)))

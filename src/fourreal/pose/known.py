@@ -88,7 +88,7 @@ def corrected(cameras: Cameras, video: Video, canonical: int) -> tuple[Cameras, 
         return cameras, ""
     trail = follow(video.frames)
     before, unit = track_error(cameras, trail), video.width / 256
-    if trail.size < _FEWEST or before is None or before < _FINE * unit:
+    if trail.size < _FEWEST or before is None or before < _FINE * unit or not math.isfinite(before):
         return cameras, ""
     least = track_error(_adjusted(cameras, trail, canonical), trail)
     if least is None or least > _BETTER * before:

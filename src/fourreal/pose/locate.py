@@ -18,8 +18,8 @@ from .base import PoseError, PoseHint, Poses
 from .chain import METHODS, Method, estimate_poses
 from .clips import Moment, check_frame, shared_moment, standing_still
 from .frames import ALIKE, likeness
-from .known import fitted
-from .reference import reference_cameras
+from .known import Known, fitted
+from .reference import only_walks, reference_cameras
 
 _SAME_DEGREES, _SAME_PERCENT = 2.0, 4.0  # cameras this near see one view
 
@@ -108,13 +108,19 @@ def locate(freeze: Video, reference: Video | None, wanted: Wanted | None = None)
     found = None
     if reference is not None:
         if seen is not None:
-            hint = PoseHint(moment.reference, known=seen)
-            found = estimate_poses(reference, hint, ("known",))
-            found = replace(found, cameras=replace(found.cameras, times=torch.arange(len(reference)).float()))
+            found = given_reference(reference, seen)
         else:
             found = reference_cameras(reference, freeze, poses, canonical=moment.freeze, moves=wanted.moves)
         notes.append(f"reference camera: {found.report.summary()}")
     return Located(poses, found, moment.freeze, moment.reference, moment.similarity, tuple(notes))
+
+
+def given_reference(reference: Video, cameras: Cameras) -> Poses:
+    """Given cameras of the reference clip, at times 0, 1, 2, ...; they are taken as they are."""
+    found = Known(refine=False).estimate(reference, PoseHint(known=cameras))
+    times = torch.arange(len(reference)).float()
+    report = replace(found.report, findings=only_walks(found.report.findings))
+    return replace(found, cameras=replace(found.cameras, times=times), report=report)
 
 
 def given_cameras(given: CameraSet, group: str, clip: Video) -> Cameras:

@@ -11,7 +11,7 @@ from fourreal.core.video import Video
 from fourreal.io.frames import resize_frames
 
 from ._sfm import Attempt, matched
-from .base import PoseError, PoseReport, Poses, count_words
+from .base import Finding, PoseError, PoseReport, Poses, count_words
 from .checks import examine
 from .colmap import interpolated
 from .frames import camera_moves
@@ -85,12 +85,17 @@ def _registered(reference: Video, freeze: Video, poses: Poses, canonical: int, t
     missing = [i for i in range(count) if i not in set(found)]
     note = [f"frames {count_words(missing)} of the reference clip are interpolated"] if missing else []
     findings, arc = examine(cameras)
-    # A reference camera need not circle anything: only jumps and points behind it speak against its poses.
-    findings = tuple(f for f in findings if f.name in ("steps", "behind"))
     report = PoseReport(
-        "reference camera registered", len(found), count, model.error, arc, float(K[0, 0]), findings, tuple(note)
-    )
+        "reference camera registered", len(found), count, model.error, arc, float(K[0, 0]), only_walks(findings),
+        tuple(note),
+    )  # fmt: skip
     return Poses(cameras, report)
+
+
+def only_walks(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The checks that hold for a reference camera: it need not circle anything, so only jumps, points behind it and
+    its focal length speak against its poses."""
+    return tuple(f for f in findings if f.name in ("steps", "behind", "focal"))
 
 
 def _timed(cameras: Cameras) -> Cameras:
