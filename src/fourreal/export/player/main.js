@@ -62,7 +62,7 @@ class Player {
   receive(found) {
     this.received = found.id;
     this.painter.take(found);
-    this.draw();
+    this.dirty = true; // drawn with the next frame, once
     $("veil").className = "gone";
     this.waiting = this.waiting.filter(({ first, done }) => !((first || this.settledNow) && (done(), true)));
   }
@@ -100,7 +100,7 @@ class Player {
     this.tour = { begun: performance.now(), period: 1000 * Math.max(8, this.about.arc / 7), offset: Math.acos(1 - 2 * i / (path.length - 1)) };
   }
 
-  seek(time) { this.clock.time = Math.max(0, Math.min(this.clock.last, time)); this.dirty = true; }
+  seek(time) { this.clock.time = Math.max(0, Math.min(this.clock.last, time)); }
 
   // Where frames come slowly, fewer pixels; never more than the fit could resolve.
   watch(seconds, busy) {
