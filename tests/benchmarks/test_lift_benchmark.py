@@ -65,6 +65,7 @@ def test_noise_on_poses_is_what_it_says(module: Callable[[str], ModuleType]) -> 
     assert torch.allclose(turn @ turn.T, quat_to_matrix(torch.tensor([1.0, 0, 0, 0])), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_scenes_and_clips_from_folders(module: Callable[[str], ModuleType], tmp_path: Path) -> None:
     case = world_case(TUNING + 3, Filming(64, 36, 3, 5, 50.0), CPU)
     reference = case.clips.reference

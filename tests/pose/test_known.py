@@ -42,7 +42,7 @@ def test_noise_on_given_cameras_is_taken_out(world_clip: WorldClip) -> None:
     assert "were corrected by" in poses.report.summary()
 
 
-@pytest.mark.parametrize("warp", [0.0, 0.7])
+@pytest.mark.parametrize("warp", [0.0, pytest.param(0.7, marks=pytest.mark.slow)])
 def test_true_cameras_stay_bit_for_bit(world_clip: WorldClip, warp: float) -> None:
     video, truth = world_clip(1, 50.0, 10, warp)
     poses = Known().estimate(video, PoseHint(0, known=truth))

@@ -1,4 +1,4 @@
-"""Looking at a lifted scene: given cameras, an orbit while time runs, pictures beside the clips."""
+"""Looking at a lifted scene: from given cameras, against truth, and at what the clips show of it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ from fourreal.core.scene import Scene
 from fourreal.core.video import Video
 from fourreal.deform.storage import Field, load_field
 from fourreal.fit.coverage import Coverage, coverage
-from fourreal.fit.dynamic import Clips, render_dynamic
+from fourreal.fit.dynamic import render_dynamic
 from fourreal.io.cameras_json import CameraGroup, CameraSet, read_cameras_json
 from fourreal.io.images import read_image
-from fourreal.io.ply import write_ply
-from fourreal.io.video import CLIP_SUFFIXES, read_video, write_video
+from fourreal.io.video import CLIP_SUFFIXES, read_video
 from fourreal.metrics import Lpips, psnr, ssim
 from fourreal.pose.align import Alignment, align, differences
 from fourreal.pose.known import fitted
 from fourreal.raster import Splats, select
 
-from .comparison import write_comparison
 from .lift import WARP, load_lift
 
 COVERAGE = "coverage.safetensors"
@@ -213,32 +211,3 @@ def write_coverage(run: Path, device: torch.device) -> Coverage:
     )
     found.save(run / COVERAGE)
     return found
-
-
-def write_views(run: Path, clips: Clips, device: torch.device) -> dict[str, float]:
-    """Write an orbit while time runs, the splats, the coverage, and both clips beside renders; PSNR of the frames."""
-    scene, motion = load_lift(run, device)
-    write_coverage(run, device)
-    write_ply(run / "scene.ply", scene.gaussians)
-    quality = {}
-    clips = clips.to(torch.device("cpu"))
-    pairs = {"freeze": clips.freeze} | ({"reference": clips.reference} if clips.reference is not None else {})
-    for name, targets in pairs.items():
-        cameras = scene.cameras["freeze" if name == "freeze" else "ref"]
-        images = render_scene(scene, motion, cameras, device)
-        quality[name] = float(psnr(images, targets.images).mean())
-        rows = torch.linspace(0, len(images) - 1, 4).round().long()
-        title = f"{name} clip, {quality[name]:.1f} dB on average"
-        write_comparison(run / f"{name}_vs_render.png", targets.images[rows], images[rows], title)
-    write_video(run / "orbit.mp4", Video(render_scene(scene, motion, _round_trip(scene), device), 16.0))
-    return quality
-
-
-def _round_trip(scene: Scene) -> Cameras:
-    """Along the freeze cameras and back while time runs twice."""
-    cameras = scene.cameras["freeze"]
-    way = torch.cat((torch.arange(len(cameras)), torch.arange(len(cameras)).flip(0)))
-    times = torch.arange(len(way)) % max(2 * (scene.n_times - 1), 1)
-    times = torch.minimum(times, 2 * (scene.n_times - 1) - times).clamp(min=0).float()
-    chosen = cameras[way]
-    return Cameras(chosen.viewmats, chosen.Ks, chosen.width, chosen.height, times)
