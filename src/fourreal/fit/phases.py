@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from fourreal.core.errors import FieldError
 
@@ -47,6 +48,42 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Guidance:
+    """Score distillation within a phase (4Real, sections "Multi-view SDS" and "Joint SDS").
+
+    Attributes:
+        clips: "multi-view": paths from the canonical camera at the frozen instant, Gaussians as they are; "joint":
+            times seen from one camera, and paths at one time, in turn at random.
+        weight: of the sum of squares over 15 x 3 x 36 x 64 numbers in [-1, 1], beside a reconstruction that is summed
+            over 3 x 288 x 512 numbers: the paper's are 5 and 20.
+        every: steps between two scores; each counts so many times.
+        highest, lowest: noise levels in (0, 1) at the start and the end of the phase (`annealed_level`).
+        shrink: clips are rendered at 1/shrink of the pictures' size.
+
+    Raises:
+        FieldError: if a number is out of range.
+    """
+
+    clips: Literal["multi-view", "joint"]
+    weight: float
+    every: int = 1
+    highest: float = 0.98
+    lowest: float = 0.02
+    shrink: int = 1
+
+    def __post_init__(self) -> None:
+        if not (0 < self.lowest <= self.highest < 1):
+            raise FieldError(
+                f"Guidance levels must satisfy 0 < lowest <= highest < 1, got {self.lowest} and {self.highest}"
+            )
+        if self.weight <= 0 or self.every < 1 or self.shrink < 1:
+            raise FieldError(
+                "Guidance.weight must be positive, every and shrink at least 1, "
+                f"got {self.weight}, {self.every} and {self.shrink}"
+            )
+
+
+@dataclass(frozen=True)
 class Phase:
     """One stretch of optimisation.
 
@@ -61,6 +98,7 @@ class Phase:
         fields: deformations that apply, trained or not: "warp" (per-frame inconsistency), "motion" (time).
         shrink: images are compared at 1/shrink of their size (coarse to fine).
         growth: density control, or None to keep the set as it is.
+        guidance: score distillation by a video model, where one is given to the fit.
 
     Raises:
         FieldError: if steps, views or shrink are not positive, or nothing is trained or compared.
@@ -75,6 +113,7 @@ class Phase:
     fields: tuple[str, ...] = ()
     shrink: int = 1
     growth: Growth | None = None
+    guidance: Guidance | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("views", int(self.frames == 0)), ("frames", 0), ("shrink", 1)):

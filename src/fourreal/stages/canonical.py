@@ -28,6 +28,7 @@ from fourreal.raster import select
 from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
 from .news import Desk, News, Tell
 from .poses import read_run_clips
+from .scoring import Teacher, taught
 
 SCENE, WARP, REPORT = "canonical/scene.safetensors", "canonical/warp.safetensors", "canonical/report.json"
 _INNER = 0.5  # of the distance of the cameras from what they look at: half-size of the cube in which things move
@@ -60,15 +61,20 @@ def fit_canonical(
     config: CanonicalConfig,
     device: torch.device,
     *,
+    teacher: Teacher | None = None,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda _: None,
     on_state: OnState = lambda _: None,
 ) -> FitState:
-    """Seed Gaussians and fit them to the freeze-time clip, with its warp and its cameras' increments."""
+    """Seed Gaussians and fit them to the freeze-time clip, with its warp and its cameras' increments.
+
+    A `teacher` scores the phases that have a guidance.
+    """
     seeds = seed_gaussians(clips.freeze, config.seeds, torch.Generator().manual_seed(config.seed))
     beginning = Beginning(seeds, clips.freeze.extent(), config.seed, _modules(clips, seeds.means, config))
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
-    objective = dynamic_objective(Clips(clips.freeze, None, clips.canonical), select(device))
+    frozen = Clips(clips.freeze, None, clips.canonical)
+    objective = taught(dynamic_objective(frozen, select(device)), frozen, teacher, select(device))
     return fit_from(
         beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
     )

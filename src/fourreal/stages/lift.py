@@ -93,6 +93,6 @@ def fit_clips(
         return state
     beside = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.temporal")
     return fit_temporal(
-        clips, state.gaussians(), state.modules, later, device, checkpoint=beside,
+        clips, state.gaussians(), state.modules, later, checkpoint=beside,
         on_progress=lambda n: on_progress(replace(n, step=n.step + done, steps=steps)),
     )  # fmt: skip

@@ -30,6 +30,7 @@ from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
 from .lifted import save_lift
 from .news import Desk, News, Tell
 from .poses import read_run_clips
+from .scoring import Teacher, taught
 
 REPORT = "temporal/report.json"
 
@@ -58,8 +59,8 @@ def fit_temporal(
     gaussians: Gaussians,
     modules: Mapping[str, nn.Module],
     config: TemporalConfig,
-    device: torch.device,
     *,
+    teacher: Teacher | None = None,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda _: None,
     on_state: OnState = lambda _: None,
@@ -68,20 +69,21 @@ def fit_temporal(
 
     Args:
         clips: with a reference.
-        gaussians: of the canonical scene, on `device`.
+        gaussians: of the canonical scene, on the device to work on.
         modules: its "warp" and "poses".
         config: phases, nodes, seed.
-        device: where to work.
+        teacher: scores the phases that have a guidance.
         checkpoint, on_progress, on_state: see `fit_from`.
     """
     assert clips.reference is not None
+    device = gaussians.means.device
     space = inner_space(clips.freeze, gaussians.means)
     nodes = NodeConfig(nodes=config.nodes)
     busy = moving(clips, gaussians.means, space.centre, space.extent)
     motion = nodes.build(gaussians.means, len(clips.reference.cameras), clips.instant, space=space, busy=busy)
     beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion})
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
-    objective = dynamic_objective(clips, select(device))
+    objective = taught(dynamic_objective(clips, select(device)), clips, teacher, select(device))
     return fit_from(
         beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
     )
@@ -120,7 +122,7 @@ def make_temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell
         state = FitState.begin(gaussians, clips.freeze.extent(), config.seed, modules)
     else:
         state = fit_temporal(
-            clips, gaussians, modules, config, device, checkpoint=desk.scratch / "checkpoint.safetensors",
+            clips, gaussians, modules, config, checkpoint=desk.scratch / "checkpoint.safetensors",
             on_progress=progress, on_state=Glances(glance),
         )  # fmt: skip
         glance(state)

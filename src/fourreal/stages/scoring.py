@@ -1,0 +1,168 @@
+"""Score distillation joins the fit: clips of the scene are rendered, and a video model says how they should look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fourreal.core.cameras import Cameras
+from fourreal.core.paths import look_target
+from fourreal.deform.base import DeformField
+from fourreal.fit.dynamic import Clips
+from fourreal.fit.loop import Evaluation, Objective
+from fourreal.fit.phases import Guidance, Phase
+from fourreal.fit.state import FitState
+from fourreal.guidance import (
+    Known,
+    annealed_level,
+    augment,
+    camera_path_of,
+    fixed_view_clip,
+    freeze_time_clip,
+    multi_view_clip,
+    sds_loss,
+    sigma_of,
+)
+from fourreal.raster.base import Rasterizer, Splats, Views
+from fourreal.video.base import CameraPath, KnownFrames, TextCondition, VideoModel
+
+_SUMMED = 3 * 288 * 512  # numbers of the reconstruction that the paper's weights stand beside
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """A video model that scores renderings, and what it is told of the scene.
+
+    Attributes:
+        model: with the features "score" and "first_frame".
+        dynamic, freeze: the prompt where time runs and where it stands still.
+    """
+
+    model: VideoModel
+    dynamic: TextCondition
+    freeze: TextCondition
+
+    @classmethod
+    def of(cls, model: VideoModel, prompt: str) -> Teacher:
+        """A teacher that is told `prompt`. Raises `PromptError` if it says nothing."""
+        return cls(model, model.encode_text(prompt, context="dynamic"), model.encode_text(prompt, context="freeze"))
+
+
+@dataclass(frozen=True, eq=False)
+class _Shot:
+    """A clip to be scored."""
+
+    cameras: Cameras  # on the CPU, with their times
+    text: TextCondition
+    known: Float[Tensor, "3 H W"] | None  # its first frame; None: the render itself
+    moves: bool  # whether the motion applies
+
+
+def scored(
+    objective: Objective, clips: Clips, teacher: Teacher, render: Rasterizer, focus: Float[Tensor, " 3"]
+) -> Objective:
+    """`objective` with the teacher's score beside it, in phases that have a `guidance`.
+
+    The sum of squares that the paper weighs stands beside its sum over a picture of 288x512; the losses here are
+    means, so the same share is kept: weight * sum / (3 * 288 * 512). A score is drawn every few steps and counts for
+    all of them.
+
+    Args:
+        objective: what reconstructs.
+        clips: for the real first frames, and the cameras that paths lead to.
+        teacher: who scores.
+        render: the rasterizer.
+        focus: what the scene is about, world units, on the CPU.
+    """
+    pyramid: dict[int, Clips] = {}
+
+    def both(state: FitState, phase: Phase) -> Evaluation:
+        evaluation = objective(state, phase)
+        wanted = phase.guidance
+        if wanted is None or state.step % wanted.every:
+            return evaluation
+        level = pyramid.setdefault(wanted.shrink, clips.shrunk(wanted.shrink))
+        shot = _shot(level, wanted, teacher, focus, state.generator)
+        frames = _rendered(state, shot, level, render)
+        noise = annealed_level(state.step, phase.steps, highest=wanted.highest, lowest=wanted.lowest)
+        share = _score(frames, shot, level, teacher, sigma_of(noise), focus, state.generator) / _SUMMED
+        terms: Mapping[str, Tensor] = {**evaluation.terms, "score": share.detach()}
+        return evaluation._replace(loss=evaluation.loss + wanted.weight * wanted.every * share, terms=terms)
+
+    return both
+
+
+def taught(objective: Objective, clips: Clips, teacher: Teacher | None, render: Rasterizer) -> Objective:
+    """`objective`, with the teacher's score if there is one; what the scene is about is where its cameras look."""
+    if teacher is None:
+        return objective
+    return scored(objective, clips, teacher, render, look_target(clips.freeze.cameras.to("cpu")))
+
+
+def _shot(clips: Clips, wanted: Guidance, teacher: Teacher, focus: Tensor, generator: torch.Generator) -> _Shot:
+    """Cameras and times as the paper draws them; a joint score is of either kind with equal chance."""
+    count = teacher.model.spec.frames
+    around = replace(clips.freeze.cameras.to("cpu"), times=None)
+    if wanted.clips == "multi-view" or clips.reference is None:
+        canonical = clips.freeze.cameras[clips.canonical].to("cpu")
+        path = multi_view_clip(canonical, around, focus, generator, count=count)
+        return _Shot(path, teacher.freeze, clips.freeze.images[clips.canonical], moves=False)
+    reference = clips.reference.cameras.to("cpu")
+    if float(torch.rand((), generator=generator)) < 0.5:
+        path = fixed_view_clip(around, focus, len(reference), generator, count=count)
+        return _Shot(path, teacher.dynamic, None, moves=True)
+    path = freeze_time_clip(reference, around, focus, generator, count=count)
+    moment = int(path.moments[0].round())
+    return _Shot(path, teacher.freeze, clips.reference.images[moment], moves=True)
+
+
+def _rendered(state: FitState, shot: _Shot, clips: Clips, render: Rasterizer) -> Float[Tensor, "F 3 H W"]:
+    """The clip, with gradients. All frames of one time share one state of the Gaussians."""
+    p = state.params
+    device = p["means"].device
+    views = Views(shot.cameras.viewmats.to(device), shot.cameras.Ks.to(device), shot.cameras.width, shot.cameras.height)
+    means, quats, log_scales = p["means"], p["quats"], p["log_scales"]
+    if shot.moves and clips.reference is not None:
+        motion = state.modules["motion"]
+        assert isinstance(motion, DeformField)
+        times = shot.cameras.moments
+        still = bool((times == times[0]).all())
+        offsets = motion.offsets(means, float(times[0]) if still else times)
+        means, quats, log_scales = offsets.apply(means, quats, log_scales)
+    splats = Splats(means, quats, log_scales.exp(), torch.sigmoid(p["logit_opacities"]), p["colors"])
+    return render(splats, views, None).color
+
+
+def _score(
+    frames: Float[Tensor, "F 3 H W"],
+    shot: _Shot,
+    clips: Clips,
+    teacher: Teacher,
+    sigma: float,
+    focus: Tensor,
+    generator: torch.Generator,
+) -> Float[Tensor, ""]:
+    model = teacher.model
+    first = frames[0].detach() if shot.known is None else shot.known
+    known = Known((0,), first[None].clamp(0, 1))
+    clip, told = augment(frames, known, model.spec.picture_size, generator)
+    path = _path(shot.cameras, clips, focus) if "camera" in model.spec.features else None
+
+    def denoise(x: Tensor, level: float, given: Known | None) -> Tensor:
+        frames_given = None if given is None else KnownFrames(given.indices, given.frames)
+        return model.denoise(x, level, shot.text, known=frames_given, camera=path)
+
+    return sds_loss(clip, model.encode, denoise, sigma=sigma, generator=generator, known=told)
+
+
+def _path(cameras: Cameras, clips: Clips, focus: Tensor) -> CameraPath:
+    """Where the clip's camera goes, relative to the canonical camera."""
+    start = clips.freeze.cameras[clips.canonical].to("cpu")
+    way = Cameras(
+        torch.cat([start.viewmats, cameras.viewmats]), torch.cat([start.Ks, cameras.Ks]), cameras.width, cameras.height
+    )
+    return CameraPath(camera_path_of(way, focus)[1:])
