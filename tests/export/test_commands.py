@@ -29,6 +29,12 @@ def test_a_report(run: Path, tmp_path: Path) -> None:
     assert "What to try next" in (tmp_path / "r.html").read_text("utf-8")
 
 
+def test_everything_at_once(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert export(run, "all", tmp_path, device="cpu") == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("scene.html", "orbit.mp4", "time.mp4", "study.mp4", "report.html"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -53,9 +53,15 @@ def export(
 
     from fourreal.export import read_lifted, write_outputs
 
+    from .display import progress_bar
+
     console = Console()
     if to == "all":
-        paths = write_outputs(run, where, out=out)
+        with progress_bar(console) as bar:
+            task = bar.add_task("export", total=1.0, news="")
+            paths = write_outputs(
+                run, where, out=out, on_news=lambda name, share: bar.update(task, description=name, completed=share)
+            )
     else:
         lifted = read_lifted(run, where)
         if to == "mp4":
