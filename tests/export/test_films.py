@@ -26,6 +26,7 @@ def test_the_orbit_stays_where_the_clip_was_and_ends_where_it_began(lifted: Lift
     angles = lifted.angles(path)[:, 0]
     assert angles.min() == pytest.approx(-30, abs=0.5)
     assert angles.max() == pytest.approx(30, abs=0.5)
+    assert abs(angles[0]) < 1, "the first picture is the reference camera's"
     assert abs(angles[0] - angles[-1]) < 1
     assert (angles[1:] - angles[:-1]).abs().max() < 1.0, "no jerks"
     assert path.moments.min() >= 0

@@ -28,8 +28,8 @@ _PART = 8  # cameras rendered between two pieces of news
 def film_cameras(lifted: Lifted, path: FilmPath, *, fps: float = FPS) -> Cameras:
     """The cameras of a film with `fps` frames a second, on the CPU.
 
-    - "orbit": along the freeze-time clip's cameras there and back (round and round, where they close a circle) at an
-      even speed, while time runs to and fro.
+    - "orbit": from the home camera along the freeze-time clip's cameras to both ends and back (once round, where they
+      close a circle), while time runs to and fro.
     - "time": the reference camera at rest, time runs once; in a static scene, it rests for a second.
     - "study": the path of the paper's user study (`core.paths.study_path`), at the reference clip's own moments, over
       the angle that the clip covers.
@@ -84,8 +84,12 @@ def _orbit(lifted: Lifted, fps: float) -> Cameras:
     closed = high - low >= _WHOLE
     count = round(one_way * fps)
     path = interpolate(walk, count if closed else _DENSE, closed=closed)
-    if not closed:  # slows down where it turns back
-        ease = 0.5 - 0.5 * torch.cos(torch.arange(2 * count) / (2 * count) * 2 * math.pi)
+    begin = int((path.positions - lifted.home.positions).norm(dim=1).argmin())
+    if closed:
+        path = path[torch.arange(count).roll(-begin)]
+    else:  # slows down where it turns back
+        start = math.acos(1 - 2 * begin / (_DENSE - 1))
+        ease = 0.5 - 0.5 * torch.cos(start + torch.arange(2 * count) / (2 * count) * 2 * math.pi)
         path = path[(ease * (_DENSE - 1)).round().long()]
     return Cameras(path.viewmats, path.Ks, path.width, path.height, _to_and_fro(lifted, len(path), fps))
 
