@@ -47,7 +47,7 @@ def make_embedded() -> VideoModel:
 MAKERS: dict[str, Callable[[], VideoModel]] = {
     "oracle": make_oracle,
     "embedded": make_embedded,
-    **{kind: partial(tiny_latent, kind) for kind in ("wan-vace", "wan-experts", "ltx", "sana-wm")},
+    **{kind: partial(tiny_latent, kind) for kind in ("wan-vace", "ltx", "sana-wm")},
 }
 
 

@@ -26,7 +26,7 @@ from fourreal.video.latent.memory import Estimate, check_memory, estimate, param
 from fourreal.video.latent.source import find_source
 from fourreal.video.latent.text import FOLDER, TextEncoder
 
-from .tiny_latent import tiny_folder, tiny_latent, tiny_settings
+from .tiny_latent import scratch, tiny_folder, tiny_latent, tiny_settings
 
 LINE = 400
 
@@ -223,13 +223,13 @@ class TestSettings:
         folder = str(tiny_folder("wan"))
         made = []
         for more in ({}, {"guidance": 1.0}, {"negative": "snow"}, {"prefix": "Look:"}):
-            model = load_latent_model(folder, "cpu", tiny_settings("wan", **more))
+            model = load_latent_model(folder, "cpu", tiny_settings("wan", **more), cache=scratch())
             made.append(model.generate(model.encode_text("a fox", context="freeze")))
         for i, one in enumerate(made):
             assert not any(torch.equal(one, other) for other in made[:i])
 
     def test_tiles_change_memory_and_hardly_the_clip(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        model = load_latent_model(str(tiny_folder("wan")), "cpu", tiny_settings("wan", tiling=True))
+        model = load_latent_model(str(tiny_folder("wan")), "cpu", tiny_settings("wan", tiling=True), cache=scratch())
         vae, seen = model.codec.vae, []
         monkeypatch.setattr(vae, "tile_sample_min_height", 16)
         monkeypatch.setattr(vae, "tile_sample_stride_height", 8)
@@ -352,7 +352,7 @@ class TestLora:
         folder = str(tiny_folder("wan"))
         made = []
         for scale in (0.0, 0.5, 1.0):
-            model = load_latent_model(folder, "cpu", tiny_settings("wan", lora=lora, lora_scale=scale))
+            model = load_latent_model(folder, "cpu", tiny_settings("wan", lora=lora, lora_scale=scale), cache=scratch())
             made.append(model.generate(model.encode_text("a fox", context="freeze")))
         plain = tiny_latent("wan")
         assert torch.allclose(made[0], plain.generate(plain.encode_text("a fox", context="freeze")), atol=1e-5)

@@ -5,6 +5,8 @@ Nothing is fetched: the tokenizer is a byte-level one without merges, weights ar
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -224,8 +226,16 @@ PIPELINES: dict[str, Callable[[], Any]] = {
 @cache
 def tiny_folder(kind: str) -> Path:
     """A saved tiny pipeline."""
-    folder = Path(tempfile.mkdtemp(prefix="tiny-latent-")) / f"tiny-{kind}"
+    folder = scratch() / f"tiny-{kind}"
     PIPELINES[kind]().save_pretrained(folder)
+    return folder
+
+
+@cache
+def scratch() -> Path:
+    """A folder for the models, and for text embeddings that tests may share; gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="tiny-latent-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
@@ -238,4 +248,4 @@ def tiny_settings(kind: str, **more: Any) -> ModelSettings:
 @cache
 def tiny_latent(kind: str) -> LatentVideoModel:
     """The tiny model of a kind, opened by the real loader."""
-    return load_latent_model(str(tiny_folder(kind)), "cpu", tiny_settings(kind))
+    return load_latent_model(str(tiny_folder(kind)), "cpu", tiny_settings(kind), cache=scratch())
