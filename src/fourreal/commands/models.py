@@ -38,7 +38,7 @@ class ModelOptions:
         offload: keep resting networks in main memory: whole models, or groups of layers.
         dtype: of the networks; auto is bfloat16 on a GPU.
         vae_dtype: of the autoencoder; auto is float32 for Wan.
-        tiling: encode and decode in tiles, to save memory.
+        tiling: decode drawn clips in tiles, to save memory.
         compile: compile the networks; pays off from some hundred steps on.
     """
 

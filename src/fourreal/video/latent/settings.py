@@ -34,7 +34,7 @@ class ModelSettings:
         dtype: of the transformer and the text encoder; auto is bfloat16 on a GPU and float32 on the CPU.
         vae_dtype: of the autoencoder; auto is float32 for Wan, else that of the transformer.
         offload: keep networks in main memory while they rest: none, whole models, or groups of layers.
-        tiling: encode and decode generated clips in tiles, to save memory.
+        tiling: decode generated clips in tiles, to save memory.
         compile: compile the transformer with torch.compile.
         distance: of the camera from the subject in a camera-conditioned model's units of length.
         fov: horizontal field of view in degrees that a camera-conditioned model is told.
