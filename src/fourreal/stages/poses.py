@@ -12,6 +12,7 @@ from torch import Tensor
 from fourreal.core.digest import digest
 from fourreal.core.errors import FourRealError
 from fourreal.core.storage import read_json, write_json
+from fourreal.core.video import Video
 from fourreal.fit.dynamic import Clips
 from fourreal.fit.static import Targets
 from fourreal.io.cameras_json import CameraGroup, CameraSet, read_cameras_json, write_cameras_json
@@ -19,6 +20,7 @@ from fourreal.io.images import write_image
 from fourreal.io.video import read_video
 from fourreal.pose import METHODS, Method, Prepared, Wanted, locate, prepare_clips
 from fourreal.pose.clips import Moment, pair_picture
+from fourreal.pose.turn import turned_share
 
 from .news import Desk, News, Tell
 from .videos import FREEZE, NOTES, REFERENCE
@@ -37,6 +39,7 @@ class PosesConfig:
         width: pictures are fitted with at most the pixels of a 16:9 clip of this width.
         freeze_frame, reference_frame: the frames that show one moment from one view; found if None.
         moves: whether the reference camera moves; found if None.
+        turn: share of the drawn path's turning that the clip really makes; "auto" finds it from the pictures.
     """
 
     method: Literal["auto", "known", "colmap", "orbit"] = "auto"
@@ -44,6 +47,7 @@ class PosesConfig:
     freeze_frame: int | None = None
     reference_frame: int | None = None
     moves: bool | None = None
+    turn: float | Literal["auto"] = "auto"
 
 
 def find_poses(config: PosesConfig, desk: Desk, tell: Tell) -> None:
@@ -54,9 +58,10 @@ def find_poses(config: PosesConfig, desk: Desk, tell: Tell) -> None:
     """
     clips = _clips(desk.run, config.width)
     tell(News(doing="looking for cameras", share=0.1))
-    wanted = _wanted(config, desk.run, clips)
+    wanted, note = _wanted(config, desk.run, clips)
     found = locate(clips.freeze, clips.reference, wanted)
-    for sentence in (*clips.notes, *found.notes):
+    sentences = [*clips.notes, *([note] if note else []), *found.notes]
+    for sentence in sentences:
         tell(News(sentence))
     groups = {"freeze": CameraGroup(found.freeze.cameras)}
     frames, fps = 1, 8.0
@@ -70,9 +75,7 @@ def find_poses(config: PosesConfig, desk: Desk, tell: Tell) -> None:
     write_cameras_json(desk.out / CAMERAS, CameraSet(groups, fps, frames, float(found.instant)))
     report: dict[str, Any] = found.report()
     prior = None if wanted.path is None else "the path that the clip was drawn along"
-    write_json(
-        desk.out / REPORT, {**report, "notes": [*clips.notes, *found.notes], "prior": prior, "width": config.width}
-    )
+    write_json(desk.out / REPORT, {**report, "notes": sentences, "prior": prior, "width": config.width})
 
 
 def read_run_clips(run: Path) -> tuple[Clips, float]:
@@ -97,16 +100,16 @@ def _clips(run: Path, width: int) -> Prepared:
     return prepare_clips(read_video(run / FREEZE), reference, width=width)
 
 
-def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> Wanted:
-    """What is known: cameras that were given, or the path along which an untouched clip was drawn."""
+def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> tuple[Wanted, str]:
+    """What is known: cameras that were given, or the path along which an untouched clip was drawn; and a sentence."""
     given = read_cameras_json(run / GIVEN) if (run / GIVEN).is_file() else None
     methods: tuple[Method, ...] = METHODS if config.method == "auto" else (config.method,)
-    freeze, reference, path = config.freeze_frame, config.reference_frame, None
+    freeze, reference, path, note = config.freeze_frame, config.reference_frame, None, ""
     notes = read_json(run / NOTES) if (run / NOTES).is_file() else {}
     drawn = _untouched(run, notes)
     moves = config.moves
     if FREEZE in drawn and given is None and len(notes["camera_path"]) == len(clips.freeze):
-        path = _path(notes)
+        path, note = _path(notes, config, clips.freeze)
         if REFERENCE in drawn:
             freeze = notes["canonical"] if freeze is None else freeze
             reference = notes["frozen_frame"] if reference is None else reference
@@ -114,7 +117,7 @@ def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> Wanted:
             methods = ("orbit",)
     if REFERENCE in drawn and moves is None:
         moves = False  # the recipe of the dynamic context is a camera at rest
-    return Wanted(given, freeze, reference, path, None, moves, methods)
+    return Wanted(given, freeze, reference, path, None, moves, methods), note
 
 
 def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
@@ -122,6 +125,16 @@ def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
     return {name for name, known in notes.get("files", {}).items() if digest(run / name) == known}
 
 
-def _path(notes: dict[str, Any]) -> Tensor | None:
-    """[N, 3] the path of the camera, if the model was told one."""
-    return torch.tensor(notes["camera_path"], dtype=torch.float32) if notes.get("camera_told") else None
+def _path(notes: dict[str, Any], config: PosesConfig, clip: Video) -> tuple[Tensor | None, str]:
+    """[N, 3] the path of the camera, if the model was told one, turning as far as the clip does; and a sentence."""
+    if not notes.get("camera_told"):
+        return None, ""
+    path = torch.tensor(notes["camera_path"], dtype=torch.float32)
+    share = config.turn
+    if share == "auto":
+        share = 1.0 if notes.get("closed") else turned_share(clip, path)  # a closed walk goes all the way round
+    if share == 1:
+        return path, ""
+    asked = float(torch.rad2deg(path[:, 0].max() - path[:, 0].min()))
+    note = f"the clip turns by about {share * asked:.0f} of the {asked:.0f} degrees that were asked for"
+    return path * path.new_tensor([share, share, 1.0]), note
