@@ -17,6 +17,7 @@ from fourreal.fit.static import Targets
 from fourreal.pose import PoseError, Wanted, align, locate
 from fourreal.pose.base import scene_distance
 from fourreal.pose.chain import METHODS, Method
+from fourreal.pose.known import corrected
 from fourreal.recipes import Ablations
 from fourreal.stages.trial import Case, judge, lift_case, world_case
 
@@ -24,13 +25,14 @@ DEGREES, PERCENT = 2.0, 2.0
 
 
 def poses(setting: Setting) -> None:
-    """Known poses, noisy ones refined and not, estimated ones: quality in the scene's own frame, and pose errors."""
+    """Known poses, noisy ones corrected, refined or neither, estimated ones: quality and pose errors."""
     for seed in setting.seeds:
         case = world_case(seed, setting.filming, setting.device)
         disturbed = noisy(case.clips, seed)
         _fit(setting, case, case.clips, "known")
-        _fit(setting, case, disturbed, "noise, refined")
-        _fit(setting, case, disturbed, "noise, not refined", Ablations(refine_poses=False))
+        _fit(setting, case, as_lifted(disturbed), "noise, corrected and refined")
+        _fit(setting, case, disturbed, "noise, refined in the fit alone")
+        _fit(setting, case, disturbed, "noise, neither", Ablations(refine_poses=False))
         ways: dict[str, tuple[Method, ...]] = {"none: chain": METHODS, "none: orbit": ("orbit",)}
         for name, methods in ways.items():
             found = estimated(case.clips, methods)
@@ -80,6 +82,14 @@ def noisy(clips: Clips, seed: int) -> Clips:
     views[:, :3, :3] = rotation
     views[:, :3, 3] = -(rotation @ (cameras.positions + shift)[..., None]).squeeze(-1)
     return replace(clips, freeze=replace(clips.freeze, cameras=replace(cameras, viewmats=views)))
+
+
+def as_lifted(clips: Clips) -> Clips:
+    """The clips as `4real lift` takes them: given cameras that the pictures contradict are replaced before the fit."""
+    given = clips.freeze.cameras
+    better, note = corrected(given.to("cpu"), Video(clips.freeze.images.cpu()), clips.canonical)
+    print(f"  {note or 'the given cameras are believed'}", flush=True)
+    return replace(clips, freeze=replace(clips.freeze, cameras=better.to(given.viewmats.device)))
 
 
 def estimated(clips: Clips, methods: tuple[Method, ...]) -> tuple[Clips, float] | str:

@@ -16,7 +16,7 @@ same view. Every figure is the median over the worlds, means over the pictures o
 Sections:
   clean    clean clips and known poses, beside a plain deformable 3DGS
   spoiled  freeze-time clips spoiled at several strengths, with and without parts of the method
-  poses    known poses with noise, refined in the fit or not; no poses at all
+  poses    known poses with noise, corrected before the fit, refined in it, or neither; no poses at all
   scenes   --scenes DIR: folders with cameras.json, freeze.mp4, ref.mp4, heldout*.mp4 made by other renderers
   clips    --clips DIR: folders with freeze.mp4 and perhaps ref.mp4, of which nothing is known; truth_view*.mp4 and
            truth_moving.mp4 are measured where they are there
