@@ -45,6 +45,8 @@ class Ablations:
         rigidity: neighbours move alike.
         growth: new Gaussians in the temporal stage.
         freeze_clip: the freeze-time clip in the joint phase.
+        multi_view_score: score distillation in the canonical stage; needs a teacher.
+        joint_score: score distillation in the temporal stage; needs a teacher.
     """
 
     warp: bool = True
@@ -53,6 +55,8 @@ class Ablations:
     rigidity: bool = True
     growth: bool = True
     freeze_clip: bool = True
+    multi_view_score: bool = True
+    joint_score: bool = True
 
 
 def canonical_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tuple[Phase, ...]:
@@ -78,21 +82,25 @@ def canonical_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tu
 
 
 def temporal_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tuple[Phase, ...]:
-    """Motion alone, then Gaussians and motion together on both clips (4Real, section 4)."""
+    """Motion alone; new Gaussians for what it reveals, the others held; then all on both clips (4Real, section 4)."""
     regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
     losses = {"l1": 0.8, "dssim": 0.2, **regular}
     motion = Phase(
         "motion", _steps(500, effort), {"motion": Rate(2e-3, 2e-4)}, losses, views=0, frames=2, fields=("motion",)
     )
+    views, fields = (2 if parts.freeze_clip else 0), (("warp", "motion") if parts.warp else ("motion",))
+    reveal = Phase(
+        "reveal", _steps(150, effort), {**_RATES, "motion": Rate(2e-4, 2e-4)}, {**_LOSSES, **regular},
+        views=1 if views else 0, frames=2, fields=fields, hold=True,
+        growth=Growth(every=25, stop=0.8, max_gaussians=36_000, max_share=0.03, min_opacity=1e-2),
+    )  # fmt: skip
     slow = {k: Rate(v.start * 0.5, v.end) for k, v in _RATES.items()}
     growth = Growth(max_gaussians=40_000, stop=0.6, min_opacity=1e-2) if parts.growth else None
-    fields = ("warp", "motion") if parts.warp else ("motion",)
-    views = 2 if parts.freeze_clip else 0
     joint = Phase(
         "joint", _steps(500, effort), {**slow, "motion": Rate(6e-4, 6e-5)}, {**_LOSSES, **regular},
         views=views, frames=2, fields=fields, growth=growth,
     )  # fmt: skip
-    return motion, joint
+    return (motion, reveal, joint) if parts.growth else (motion, joint)
 
 
 def _steps(count: int, effort: float) -> int:

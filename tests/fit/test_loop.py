@@ -137,3 +137,27 @@ def test_a_phase_that_does_nothing_is_refused() -> None:
 def test_targets_must_match_their_cameras(targets: Targets) -> None:
     with pytest.raises(FieldError, match=r"Targets\.images must be \[12, 3, 32, 48\]"):
         Targets(targets.images[:, :, :-1], targets.cameras)
+
+
+def test_held_gaussians_stay_bit_for_bit_while_new_ones_are_trained(targets: Targets, start: Gaussians) -> None:
+    """What motion reveals is filled by new Gaussians; those of the canonical scene are not to change for it."""
+    grow = Growth(every=20, stop=0.7, max_gaussians=200, grad_threshold=0.0, max_share=0.2)
+    before = fit(FitState.begin(start, 2.0, seed=0), PHASES[:1], static_objective(targets, render))
+    old = {k: v.detach().clone() for k, v in before.params.items()}
+    before.phase = 0
+    after = fit(
+        before, [Phase("reveal", 60, RATES, views=2, growth=grow, hold=True)], static_objective(targets, render)
+    )
+    count = len(old["means"])
+    assert len(after.params["means"]) > count
+    for name, value in old.items():
+        assert torch.equal(after.params[name][:count], value), name
+    fresh = after.params["means"][count:]
+    assert not bool((torch.cdist(fresh.detach(), old["means"]).amin(1) == 0).any()), "new ones have moved"
+
+
+def test_training_goes_on_for_all_in_the_phase_after(targets: Targets, start: Gaussians) -> None:
+    held = Phase("reveal", 10, RATES, hold=True)
+    state = fit(FitState.begin(start, 2.0, seed=0), [held, replace(held, name="joint", hold=False)],
+                static_objective(targets, render))  # fmt: skip
+    assert not torch.equal(state.params["means"], start.means)

@@ -65,21 +65,25 @@ def grow(
     extent: float,
     generator: torch.Generator,
     add: bool = True,
+    held: int = 0,
 ) -> GrowthReport:
     """Clone, split and prune in place: `params` gets new leaf tensors and `optimizer` matching moments.
 
     Small Gaussians with large gradients are cloned, large ones replaced by two samples of themselves at 1/1.6 of the
-    scale (3DGS, section 5.2). New rows start with zero moments. `generator` is a CPU generator.
+    scale (3DGS, section 5.2). New rows start with zero moments. `generator` is a CPU generator. The first `held` are
+    neither split nor pruned; large ones among them are cloned too.
     """
     means = params["means"].detach()
     device = means.device
     chosen = _candidates(stats, growth) if add else torch.zeros(len(means), dtype=torch.bool, device=device)
     large = params["log_scales"].detach().amax(1).exp() > growth.split_extent * extent
+    large[:held] = False
     clone, split = (chosen & ~large).nonzero().flatten(), (chosen & large).nonzero().flatten()
     noise = torch.randn(2, len(split), 3, generator=generator).to(device)
     added = _concatenate(_rows(params, clone), _split_rows(params, split, noise))
 
     keep = _worth_keeping(params, growth, extent)
+    keep[:held] = True
     pruned = int((~keep).sum())
     keep[split] = False
     survivors = keep.nonzero().flatten()

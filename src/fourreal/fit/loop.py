@@ -97,12 +97,17 @@ def _stretch(state: FitState, phase: Phase, objective: Objective, count: int) ->
 
 def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
     state.optimizer.zero_grad(set_to_none=True)
+    if state.step == 0:
+        state.held = 0
+        if phase.hold:
+            state.hold()
     _set_trainable(state, phase)
     evaluation = objective(state, phase)
     growing = phase.growth is not None and state.step < phase.growth.stop * phase.steps
     if growing:
         evaluation.rendering.means2d.retain_grad()
     evaluation.loss.backward()
+    state.drop_held_gradients()
     if growing:
         state.stats = accumulate(state.stats, evaluation.rendering)
     state.optimizer.step()
@@ -118,6 +123,7 @@ def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
             state.extent,
             state.generator,
             growing and begun,
+            state.held,
         )
         state.stats = GrowthStats.zeros(state.params["means"])
         state.rebind()

@@ -99,6 +99,8 @@ class Phase:
         shrink: images are compared at 1/shrink of their size (coarse to fine).
         growth: density control, or None to keep the set as it is.
         guidance: score distillation by a video model, where one is given to the fit.
+        hold: Gaussians that are there when the phase begins stay as they are; only those that it adds are trained
+            (4Real, section 4: what motion reveals is filled by new Gaussians).
 
     Raises:
         FieldError: if steps, views or shrink are not positive, or nothing is trained or compared.
@@ -114,6 +116,7 @@ class Phase:
     shrink: int = 1
     growth: Growth | None = None
     guidance: Guidance | None = None
+    hold: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("views", int(self.frames == 0)), ("frames", 0), ("shrink", 1)):

@@ -27,6 +27,7 @@ class FitState:
         extent: scene size that scales the rate of the means and the thresholds of growth, world units.
         phase, step: position in the phase table; `step` counts within the phase.
         rate_factor: 1, or less after a recovery from divergence.
+        held: so many Gaussians, the first, are not trained now.
         modules: what else is trained, by name: deformation fields, camera increments. The optimizer has a group for
             each, after those of `params`. Modules that must follow the set of Gaussians have a method `rebind(means)`.
     """
@@ -39,6 +40,7 @@ class FitState:
     phase: int = 0
     step: int = 0
     rate_factor: float = 1.0
+    held: int = 0
     modules: dict[str, nn.Module] = field(default_factory=dict)
 
     @classmethod
@@ -72,6 +74,20 @@ class FitState:
             if follow is not None:
                 follow(self.params["means"].detach())
 
+    def hold(self) -> None:
+        """Train none of the present Gaussians from here on: without gradients and momentum Adam leaves them alone."""
+        self.held = len(self.params["means"])
+        for name in self.params:
+            for value in self.optimizer.state.get(self.params[name], {}).values():
+                if value.shape == self.params[name].shape:
+                    value.zero_()
+
+    def drop_held_gradients(self) -> None:
+        """Gradients of the Gaussians that are held become zero."""
+        for param in self.params.values():
+            if self.held and param.grad is not None:
+                param.grad[: self.held] = 0
+
     def project(self) -> None:
         """Bring the parameters back to where `Gaussians` allows them after an optimiser step."""
         with torch.no_grad():
@@ -99,6 +115,7 @@ class FitState:
             "phase": self.phase,
             "step": self.step,
             "rate_factor": self.rate_factor,
+            "held": self.held,
         }
 
     def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
