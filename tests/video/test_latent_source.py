@@ -21,7 +21,7 @@ from fourreal.video import (
 )
 from fourreal.video.choose import open_models, open_video_model
 from fourreal.video.embedded.model import EmbeddedVideoModel
-from fourreal.video.latent.load import load_latent_model
+from fourreal.video.latent.load import _place, load_latent_model
 from fourreal.video.latent.memory import Estimate, check_memory, estimate, parameters
 from fourreal.video.latent.source import find_source
 from fourreal.video.latent.text import FOLDER, TextEncoder
@@ -218,6 +218,24 @@ class TestSettings:
     def test_offload_needs_a_gpu(self) -> None:
         with pytest.raises(ModelSourceError, match="on the CPU leave it out"):
             load_latent_model(str(tiny_folder("wan")), "cpu", tiny_settings("wan", offload="model"))
+
+    def test_offloaded_models_rest_but_for_the_autoencoder(self) -> None:
+        """On a CPU nothing moves, but it is seen what would: both experts by turns, and never the autoencoder."""
+        plain = tiny_latent("wan-experts")
+        model = load_latent_model(str(tiny_folder("wan-experts")), "cpu", tiny_settings("wan-experts"), cache=scratch())
+        pipe = model.family.pipe  # type: ignore[attr-defined]
+        _place(pipe, tiny_settings("wan-experts", offload="model"), torch.device("cpu"))
+        resting: list[str] = []
+        for hook in pipe._all_hooks:
+            name = next(k for k, v in pipe.components.items() if v is hook.model)
+            hook.offload = lambda name=name: resting.append(name)
+        assert {id(hook.model) for hook in pipe._all_hooks} == {id(pipe.transformer), id(pipe.transformer_2)}
+        text, known = model.encode_text("a fox"), KnownFrames((0,), torch.full((1, 3, 32, 64), 0.2))
+        x = torch.zeros(model.spec.encoded_frames, model.spec.channels, *model.spec.score_size)
+        for sigma in (30.0, 20.0, 1.0, 0.5, 30.0):
+            made = model.denoise(x, sigma, text, known=known)
+            assert torch.equal(made, plain.denoise(x, sigma, text, known=known))
+        assert resting == ["transformer", "transformer_2"]
 
     def test_guidance_and_negative_prompt_are_heard(self) -> None:
         folder = str(tiny_folder("wan"))

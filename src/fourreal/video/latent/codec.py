@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ class Codec:
     vae: Any
     stride: int
     cell: int
+    _moved: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of(vae: Any) -> Codec:
@@ -62,16 +63,17 @@ class Codec:
         return (clip[0].permute(1, 0, 2, 3).float() + 1) / 2
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of raw latents, each [1, C, 1, 1, 1]."""
-        vae, scale = self.vae, float(self.vae.config.get("scaling_factor") or 1.0)
-        buffers = dict(vae.named_buffers(recurse=False))  # LTX keeps them as buffers, Wan in its configuration
-        mean = buffers.get("latents_mean", vae.config.get("latents_mean"))
-        std = buffers.get("latents_std", vae.config.get("latents_std"))
-        shape = (1, -1, 1, 1, 1)
-        return (
-            torch.as_tensor(mean).to(like).view(shape),
-            torch.as_tensor(std).to(like).view(shape) / scale,
-        )
+        """Mean and standard deviation of raw latents, each [1, C, 1, 1, 1], float32; moved to a device once."""
+        if like.device not in self._moved:
+            vae, scale = self.vae, float(self.vae.config.get("scaling_factor") or 1.0)
+            buffers = dict(vae.named_buffers(recurse=False))  # LTX keeps them as buffers, Wan in its configuration
+            mean = buffers.get("latents_mean", vae.config.get("latents_mean"))
+            std = buffers.get("latents_std", vae.config.get("latents_std"))
+            self._moved[like.device] = (
+                torch.as_tensor(mean).to(like.device, torch.float32).view(1, -1, 1, 1, 1),
+                torch.as_tensor(std).to(like.device, torch.float32).view(1, -1, 1, 1, 1) / scale,
+            )
+        return self._moved[like.device]
 
 
 def shrink(frames: Float[Tensor, "F 3 H W"], size: tuple[int, int]) -> Float[Tensor, "F 3 h w"]:

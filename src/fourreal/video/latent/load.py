@@ -153,6 +153,7 @@ def _load_pipe(source: Source, settings: ModelSettings, codec: Codec, dtype: tor
 def _place(pipe: Any, settings: ModelSettings, device: torch.device) -> None:
     """On the device, or resting in main memory; the autoencoder always stays, since scores go back through it."""
     if settings.offload == "model":
+        pipe.model_cpu_offload_seq = pipe.model_cpu_offload_seq.replace("->vae", "")
         pipe._exclude_from_cpu_offload = [*pipe._exclude_from_cpu_offload, "vae"]
         pipe.enable_model_cpu_offload(device=device)
     elif settings.offload == "group":

@@ -42,13 +42,17 @@ class EncodedText:
     negative: Tensor
     prompt_mask: Tensor | None = None
     negative_mask: Tensor | None = None
+    _moved: dict[Any, tuple[Tensor, Tensor | None]] = field(default_factory=dict, init=False, repr=False)
 
     def both(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-        """Negative and positive embeddings as a batch of two, and their masks."""
-        embeddings = torch.cat([self.negative, self.prompt]).to(device, dtype)
-        if self.prompt_mask is None or self.negative_mask is None:
-            return embeddings, None
-        return embeddings, torch.cat([self.negative_mask, self.prompt_mask]).to(device)
+        """Negative and positive embeddings as a batch of two, and their masks; moved to a device once."""
+        if (device, dtype) not in self._moved:
+            embeddings = torch.cat([self.negative, self.prompt]).to(device, dtype)
+            masks = None
+            if self.prompt_mask is not None and self.negative_mask is not None:
+                masks = torch.cat([self.negative_mask, self.prompt_mask]).to(device)
+            self._moved[device, dtype] = embeddings, masks
+        return self._moved[device, dtype]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,9 @@ class TextEncoder:
             return None  # damaged: it is made again
         if (meta.get("prompt"), meta.get("negative"), meta.get("encoder")) != (prompt, negative, self.identity):
             return None
-        return EncodedText(self.identity, **tensors)
+        if not {"prompt", "negative"} <= set(tensors):
+            return None
+        return _text(self.identity, tensors)
 
     def _made(self, pairs: list[tuple[str, str]]) -> list[EncodedText]:
         self.tell(f"reading the prompt with the text encoder of {self.source.name}")
@@ -127,8 +133,13 @@ class TextEncoder:
             if path := self._path(prompt, negative):
                 about = {"prompt": prompt, "negative": negative, "encoder": self.identity}
                 save_tensors(path, tensors, about, kind=_KIND)
-            made.append(EncodedText(self.identity, **tensors))
+            made.append(_text(self.identity, tensors))
         return made
+
+
+def _text(identity: str, tensors: dict[str, Tensor]) -> EncodedText:
+    masks = tensors.get("prompt_mask"), tensors.get("negative_mask")
+    return EncodedText(identity, tensors["prompt"], tensors["negative"], *masks)
 
 
 @torch.no_grad()

@@ -65,6 +65,7 @@ class Wan:
     facts: Facts
     source: Source
     _grey: dict[tuple[int, ...], Tensor] = field(default_factory=dict, repr=False)
+    _asked: list[Any] = field(default_factory=list, repr=False)
 
     def condition(self, placed: Placed | None, cameras: Cameras | None, size: tuple[int, int]) -> Condition:
         """See `FamilyCode`; cameras are not taken."""
@@ -139,6 +140,7 @@ class Wan:
     ) -> Float[Tensor, "1 C f h w"]:
         """See `FamilyCode`."""
         network = self.expert(timestep)
+        self._let_others_rest(network)
         batch = 1 if guidance == 1 else 2
         words, _ = text.both(z.device, network.dtype)
         x = condition.pin(z)
@@ -157,6 +159,14 @@ class Wan:
             **more,
         )[0]
         return guided(v, guidance)
+
+    def _let_others_rest(self, network: Any) -> None:
+        """With --offload model: diffusers sends the first expert away for the second, never the other way round."""
+        if self._asked and self._asked[0] is not network:
+            for hook in getattr(self.pipe, "_all_hooks", ()):
+                if hook.model is not network:
+                    hook.offload()
+        self._asked[:] = [network]
 
     def _times(self, z: Tensor, timestep: float, condition: Condition, network: Any) -> Tensor:
         """[1], or [1, tokens] for models that take one timestep a token (Wan 2.2 5B)."""
