@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from fourreal.fit.phases import Growth, Phase, Rate
+from fourreal.fit.phases import Growth, Guidance, Phase, Rate
 
 # 3DGS's rates (arXiv 2308.04079), colours faster for fewer steps; rotation at 1e-3 as in 4Real.
 _RATES = {
@@ -32,6 +34,9 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
 
 _LOSSES = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
 _MOTION = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01}  # 4Real: each regulariser weighs 0.01
+# A score costs a network and 16 renders: every fourth step, at half the size, and with less noise than the paper's,
+# because it changes a scene that is reconstructed already.
+_SCORE: dict[str, Any] = {"every": 4, "highest": 0.5, "shrink": 2}
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,10 @@ class Ablations:
     joint_score: bool = True
 
 
-def canonical_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tuple[Phase, ...]:
+def canonical_default(effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False) -> tuple[Phase, ...]:
     """The frozen instant on two CPU cores: coarse, then with per-frame deformation and cameras (4Real, section 3).
+
+    With `guided`, for fits that have a teacher, multi-view score distillation comes last.
 
     Warps are slow and their pull towards zero is strong (the paper's 0.01 is on sums over the frames): faster or freer
     ones take over the parallax that the geometry should explain. One world at 128x72, 40 % of the steps, canonical
@@ -78,11 +85,18 @@ def canonical_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tu
     if parts.refine_poses:
         rates["poses"] = Rate(1e-4, 1e-5)
     fine = Phase("canonical", _steps(800, effort), rates, losses, views=2, fields=fields, growth=growth)
-    return coarse, fine
+    score = Phase(
+        "multi-view score", _steps(100, effort), _late(_RATES), losses, views=2, fields=fields,
+        guidance=Guidance("multi-view", 5.0, **_SCORE),
+    )  # fmt: skip
+    return (coarse, fine, score) if guided and parts.multi_view_score else (coarse, fine)
 
 
-def temporal_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tuple[Phase, ...]:
-    """Motion alone; new Gaussians for what it reveals, the others held; then all on both clips (4Real, section 4)."""
+def temporal_default(effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False) -> tuple[Phase, ...]:
+    """Motion alone; new Gaussians for what it reveals, the others held; then all on both clips (4Real, section 4).
+
+    With `guided`, for fits that have a teacher, joint score distillation comes last.
+    """
     regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
     losses = {"l1": 0.8, "dssim": 0.2, **regular}
     motion = Phase(
@@ -100,7 +114,87 @@ def temporal_default(effort: float = 1.0, parts: Ablations = Ablations()) -> tup
         "joint", _steps(500, effort), {**slow, "motion": Rate(6e-4, 6e-5)}, {**_LOSSES, **regular},
         views=views, frames=2, fields=fields, growth=growth,
     )  # fmt: skip
-    return (motion, reveal, joint) if parts.growth else (motion, joint)
+    score = Phase(
+        "joint score", _steps(120, effort), {**_late(slow), "motion": Rate(6e-5, 6e-5)}, {**_LOSSES, **regular},
+        views=views, frames=2, fields=fields, guidance=Guidance("joint", 20.0, **_SCORE),
+    )  # fmt: skip
+    last = (score,) if guided and parts.joint_score else ()
+    return (motion, *((reveal,) if parts.growth else ()), joint, *last)
+
+
+# The paper's rates, 3DGS's where it says nothing.
+_PAPER = {
+    "means": Rate(1.6e-4, 1.6e-6),
+    "quats": Rate(1e-3, 1e-3),
+    "log_scales": Rate(1e-3, 1e-3),
+    "logit_opacities": Rate(5e-2, 5e-2),
+    "colors": Rate(2.5e-3, 2.5e-3),
+}
+_PAPER_FIELD = Rate(1e-3, 1e-5)
+
+
+def canonical_paper(effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False) -> tuple[Phase, ...]:
+    """The paper's canonical stage: 3 000 steps without warp, 15 000 with growth, 5 000 with a score (section 3).
+
+    One view a step. L_small is a sum over the frames, which a mean over those drawn stands for times their number:
+    0.01 becomes 0.3. The densification threshold is 3DGS's for plain gradients; ours is for absolute ones.
+    """
+    growth = Growth(max_gaussians=200_000, stop=1.0)
+    total = 23_000
+    fields = ("warp",) if parts.warp else ()
+    losses = {"l1": 1.0, **({"small": 0.3} if parts.warp and parts.small_motion else {})}
+
+    def rates(begin: int, end: int) -> dict[str, Rate]:
+        out = {k: _part(v, begin / total, end / total) for k, v in _PAPER.items()}
+        share = ((begin - 3000) / 20_000, (end - 3000) / 20_000)
+        out |= {"warp": _part(_PAPER_FIELD, *share)} if parts.warp else {}
+        return out | ({"poses": Rate(1e-4, 1e-5)} if parts.refine_poses else {})
+
+    first = {k: _part(v, 0, 3000 / total) for k, v in _PAPER.items()}
+    warm = Phase("warm-up", _steps(3000, effort), first, {"l1": 1.0}, growth=growth)
+    warped = Phase("canonical", _steps(15_000, effort), rates(3000, 18_000), losses, fields=fields, growth=growth)
+    guidance = Guidance("multi-view", 5.0) if guided and parts.multi_view_score else None
+    last = Phase(
+        "multi-view score", _steps(5000, effort), rates(18_000, total), losses, fields=fields, guidance=guidance
+    )
+    return warm, warped, last
+
+
+def temporal_paper(effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False) -> tuple[Phase, ...]:
+    """The paper's temporal stage: 10 000 steps of motion, 5 000 of growth, 5 000 of all with a score (section 4)."""
+    regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
+    losses = {"l1": 0.8, "dssim": 0.2, **regular}
+    fields = ("warp", "motion") if parts.warp else ("motion",)
+    views = 1 if parts.freeze_clip else 0
+
+    def motion(begin: int, end: int) -> Rate:
+        return _part(_PAPER_FIELD, begin / 20_000, end / 20_000)
+
+    alone = Phase(
+        "motion", _steps(10_000, effort), {"motion": motion(0, 10_000)}, losses, views=0, frames=2, fields=("motion",)
+    )
+    growth = Growth(max_gaussians=250_000, stop=1.0, min_opacity=1e-2) if parts.growth else None
+    reveal = Phase(
+        "reveal", _steps(5000, effort), {**_PAPER, "motion": motion(10_000, 15_000)}, losses, views=views, frames=2,
+        fields=fields, growth=growth, hold=True,
+    )  # fmt: skip
+    slow = {k: Rate(v.end, v.end) for k, v in _PAPER.items()}
+    guidance = Guidance("joint", 20.0) if guided and parts.joint_score else None
+    joint = Phase(
+        "joint score", _steps(5000, effort), {**slow, "motion": motion(15_000, 20_000)}, losses, views=views, frames=2,
+        fields=fields, guidance=guidance,
+    )  # fmt: skip
+    return (alone, *((reveal,) if parts.growth else ()), joint)
+
+
+def _part(rate: Rate, begin: float, end: float) -> Rate:
+    """The stretch of a decay between two shares of its way."""
+    return Rate(rate.at(begin), rate.at(end))
+
+
+def _late(rates: Mapping[str, Rate]) -> dict[str, Rate]:
+    """Rates for a phase after the others."""
+    return {k: Rate(0.3 * v.start, v.end) for k, v in rates.items()}
 
 
 def _steps(count: int, effort: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from fourreal.core.errors import FieldError, FourRealError
 from fourreal.core.paths import look_target
 from fourreal.core.scene import Scene
 from fourreal.core.storage import write_json
-from fourreal.deform import NodeConfig, Space, save_field
+from fourreal.deform import MlpConfig, NodeConfig, Space, save_field
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
 from fourreal.fit.loop import Progress
@@ -43,12 +44,14 @@ class CanonicalConfig:
         seeds: Gaussians to start from.
         nodes: control nodes of the deformation of each frame.
         seed: of everything random.
+        field: "nodes" for control nodes, or "mlp" for the paper's network, which wants a GPU.
     """
 
     phases: tuple[Phase, ...]
     seeds: int = 20_000
     nodes: int = 256
     seed: int = 0
+    field: Literal["nodes", "mlp"] = "nodes"
 
     def __post_init__(self) -> None:
         for name in ("seeds", "nodes"):
@@ -82,9 +85,9 @@ def fit_canonical(
 
 def _modules(clips: Clips, means: Tensor, config: CanonicalConfig) -> dict[str, nn.Module]:
     freeze = clips.freeze
-    nodes = NodeConfig(nodes=config.nodes, centred=True)
+    kind = MlpConfig(discrete=True) if config.field == "mlp" else NodeConfig(nodes=config.nodes, centred=True)
     return {
-        "warp": nodes.build(means, len(freeze.cameras), clips.canonical, space=inner_space(freeze, means)),
+        "warp": kind.build(means, len(freeze.cameras), clips.canonical, space=inner_space(freeze, means)),
         "poses": CameraIncrements(len(freeze.cameras), clips.canonical, focus_distance(freeze), means.device),
     }
 

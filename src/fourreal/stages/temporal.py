@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fourreal.core.errors import FourRealError
 from fourreal.core.gaussians import Gaussians
 from fourreal.core.scene import Scene
 from fourreal.core.storage import read_json, write_json
-from fourreal.deform import NodeConfig, load_field
+from fourreal.deform import MlpConfig, NodeConfig, load_field
 from fourreal.deform.base import DeformField
+from fourreal.deform.storage import Field
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
 from fourreal.fit.loop import Progress
@@ -43,11 +45,13 @@ class TemporalConfig:
         phases: to go through.
         nodes: control nodes of the motion.
         seed: of everything random.
+        field: "nodes" for control nodes, or "mlp" for the paper's network, which wants a GPU.
     """
 
     phases: tuple[Phase, ...]
     nodes: int = 256
     seed: int = 0
+    field: Literal["nodes", "mlp"] = "nodes"
 
     def __post_init__(self) -> None:
         if self.nodes < 1:
@@ -77,16 +81,23 @@ def fit_temporal(
     """
     assert clips.reference is not None
     device = gaussians.means.device
-    space = inner_space(clips.freeze, gaussians.means)
-    nodes = NodeConfig(nodes=config.nodes)
-    busy = moving(clips, gaussians.means, space.centre, space.extent)
-    motion = nodes.build(gaussians.means, len(clips.reference.cameras), clips.instant, space=space, busy=busy)
+    motion = _motion(clips, gaussians.means, config)
     beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion})
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
     objective = taught(dynamic_objective(clips, select(device)), clips, teacher, select(device))
     return fit_from(
         beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
     )
+
+
+def _motion(clips: Clips, means: Tensor, config: TemporalConfig) -> Field:
+    """The field at rest; nodes lie where the clip moves."""
+    assert clips.reference is not None
+    space, frames = inner_space(clips.freeze, means), len(clips.reference.cameras)
+    if config.field == "mlp":
+        return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space)
+    busy = moving(clips, means, space.centre, space.extent)
+    return NodeConfig(nodes=config.nodes).build(means, frames, clips.instant, space=space, busy=busy)
 
 
 def make_temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell) -> None:
