@@ -1,0 +1,52 @@
+"""Nodes go where the clip moves: to the subject, not to the ground and the sky."""
+
+from __future__ import annotations
+
+import torch
+
+from fourreal.deform import NodeConfig, Space
+from fourreal.fit.dynamic import Clips
+from fourreal.fit.moving import moving
+from fourreal.fit.seeding import seed_gaussians
+from fourreal.fit.static import Targets
+from fourreal.fit.stereo import focus_distance
+from fourreal.worlds import core_cameras, orbit_cameras, reference_cameras, render, sample_worlds
+
+
+def filmed(still: bool = False) -> Clips:
+    worlds = sample_worlds([3])
+    around = orbit_cameras(worlds, 8, 64, 36, degrees=60.0, moment=0.0)
+    running = reference_cameras(worlds, 8, 64, 36)
+    freeze, reference = (
+        Targets(render(worlds, shots, geometry=False).rgb[0], core_cameras(shots, 0)) for shots in (around, running)
+    )
+    if still:
+        reference = Targets(reference.images[:1].expand_as(reference.images).contiguous(), reference.cameras)
+    return Clips(freeze, reference, 0, 0)
+
+
+def setting(clips: Clips) -> tuple[torch.Tensor, Space]:
+    means = seed_gaussians(clips.freeze, 2000, torch.Generator().manual_seed(0)).means
+    return means, Space(torch.zeros(3), torch.tensor(0.5 * focus_distance(clips.freeze)))
+
+
+def test_what_moves_is_found_and_most_nodes_go_there() -> None:
+    clips = filmed()
+    means, space = setting(clips)
+    busy = moving(clips, means, space.centre, space.extent)
+    assert 0.01 < float(busy.float().mean()) < 0.5
+    plain = NodeConfig(nodes=64).build(means, 8, 0, space=space)
+    field = NodeConfig(nodes=64).build(means, 8, 0, space=space, busy=busy)
+    assert len(field.nodes) == 64
+
+    def there(nodes: torch.Tensor) -> int:
+        return int((torch.cdist(nodes, means[busy]).amin(1) < 1e-6).sum())
+
+    assert there(field.nodes) >= min(48, int(busy.sum())) > there(plain.nodes)
+
+
+def test_a_clip_that_stands_still_leaves_all_near_gaussians() -> None:
+    clips = filmed(still=True)
+    means, space = setting(clips)
+    near = ((means - space.centre).abs() < space.extent).all(1)
+    assert torch.equal(moving(clips, means, space.centre, space.extent), near)

@@ -1,0 +1,35 @@
+"""The paper's schedule is the paper's, and parts can be left out one by one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from fourreal.recipes import Ablations, canonical_default, canonical_paper, temporal_default, temporal_paper
+
+
+def test_the_papers_numbers() -> None:
+    canonical, temporal = canonical_paper(guided=True), temporal_paper(guided=True)
+    assert [p.steps for p in canonical] == [3000, 15_000, 5000]
+    assert [p.steps for p in temporal] == [10_000, 5000, 5000]
+    assert canonical[0].rates["means"].start == 1.6e-4
+    assert canonical[-1].rates["means"].end == pytest.approx(1.6e-6)
+    assert canonical[0].rates["means"].end == pytest.approx(canonical[1].rates["means"].start)
+    weights = [p.guidance.weight for p in (*canonical, *temporal) if p.guidance is not None]
+    assert weights == [5.0, 20.0]
+    assert [p.hold for p in temporal] == [False, True, False]
+
+
+@pytest.mark.parametrize("part", [f.name for f in dataclasses.fields(Ablations)])
+def test_every_part_can_be_left_out_by_itself(part: str) -> None:
+    less = dataclasses.replace(Ablations(), **{part: False})
+    for canonical, temporal in ((canonical_default, temporal_default), (canonical_paper, temporal_paper)):
+        whole = (*canonical(guided=True), *temporal(guided=True))
+        without = (*canonical(parts=less, guided=True), *temporal(parts=less, guided=True))
+        assert without != whole
+
+
+def test_without_a_teacher_no_phase_is_guided() -> None:
+    for phases in (canonical_default(), temporal_default(), canonical_paper(), temporal_paper()):
+        assert all(p.guidance is None for p in phases)
