@@ -108,8 +108,8 @@ def test_the_frozen_clip_turns_about_the_frozen_frame(run: Path) -> None:
     ("change", "again"),
     [
         ((), []),
-        (("temporal.phases.motion.steps=3",), ["temporal"]),
-        (("canonical.phases.coarse.steps=2",), ["canonical", "temporal"]),
+        (("temporal.phases.motion.steps=7",), ["temporal"]),
+        (("canonical.phases.coarse.steps=7",), ["canonical", "temporal"]),
     ],
 )
 def test_a_setting_redoes_only_what_depends_on_it(
