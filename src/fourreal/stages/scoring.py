@@ -28,7 +28,9 @@ from fourreal.guidance import (
     sigma_of,
 )
 from fourreal.raster.base import Rasterizer, Splats, Views
-from fourreal.video.base import CameraPath, KnownFrames, TextCondition, VideoModel
+from fourreal.video.base import CameraPath, TextCondition, VideoModel
+from fourreal.video.teach import Gradient
+from fourreal.video.teach import teacher as teach
 
 _SUMMED = 3 * 288 * 512  # numbers of the reconstruction that the paper's weights stand beside
 
@@ -40,11 +42,13 @@ class Teacher:
     Attributes:
         model: with the features "score" and "first_frame".
         dynamic, freeze: the prompt where time runs and where it stands still.
+        gradient: for models of latents, see `video.teach`.
     """
 
     model: VideoModel
     dynamic: TextCondition
     freeze: TextCondition
+    gradient: Gradient = "pixel"
 
     @classmethod
     def of(cls, model: VideoModel, prompt: str) -> Teacher:
@@ -149,14 +153,11 @@ def _score(
     model = teacher.model
     first = frames[0].detach() if shot.known is None else shot.known
     known = Known((0,), first[None].clamp(0, 1))
-    clip, told = augment(frames, known, model.spec.picture_size, generator)
-    path = _path(shot.cameras, clips, focus) if "camera" in model.spec.features else None
-
-    def denoise(x: Tensor, level: float, given: Known | None) -> Tensor:
-        frames_given = None if given is None else KnownFrames(given.indices, given.frames)
-        return model.denoise(x, level, shot.text, known=frames_given, camera=path)
-
-    return sds_loss(clip, model.encode, denoise, sigma=sigma, generator=generator, known=told)
+    asked = teach(model, shot.text, camera=_path(shot.cameras, clips, focus), gradient=teacher.gradient)
+    clip, told = augment(frames, known, asked.size, generator)
+    return sds_loss(
+        clip, asked.encode, asked.denoise, sigma=sigma, generator=generator, known=told, decode=asked.decode
+    )
 
 
 def _path(cameras: Cameras, clips: Clips, focus: Tensor) -> CameraPath:
