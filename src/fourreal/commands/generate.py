@@ -82,7 +82,7 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
     if drawing.camera is not None and drawing.coverage is not None:
         raise FourRealError("--camera and --coverage both say where the freeze-time camera goes; give one of them")
     recipe, effort = fitting.recipe or "default", 1.0 if fitting.effort is None else fitting.effort
-    first, later = fits(recipe, effort, drawing.seed)
+    first, later = fits(recipe, effort, drawing.seed, models.teacher != "none")
     videos = VideosConfig(
         prompt,
         seed=drawing.seed,

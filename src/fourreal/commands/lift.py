@@ -10,7 +10,17 @@ import tyro
 
 from fourreal.core.errors import FourRealError
 
-from .running import FITTING, SHOWING, Fitting, FittingOptions, ShowingOptions, carry_out
+from .models import ModelOptions
+from .running import (
+    FITTING,
+    MODELS,
+    SHOWING,
+    Fitting,
+    FittingOptions,
+    ShowingOptions,
+    VideoModelOptions,
+    carry_out,
+)
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -39,7 +49,9 @@ def lift(
     run: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="RUN")] = None,
     clips: Annotated[OwnClips, tyro.conf.arg(name="")] = OwnClips(),
     out: Path = Path("out/lift"),
+    prompt: str | None = None,
     fitting: FittingOptions = FITTING,
+    models: VideoModelOptions = MODELS,
     showing: ShowingOptions = SHOWING,
 ) -> int:
     """Lift a reference clip (time runs) and a freeze-time clip (the camera walks round a frozen moment) to a 4D scene.
@@ -51,7 +63,9 @@ def lift(
         run: folder of a run with videos/freeze.mp4 and videos/reference.mp4.
         clips: instead, freeze, reference, cameras, freeze_frame, reference_frame.
         out: folder of the run made from clips of your own.
+        prompt: what clips of your own show; with it a video model scores the scene from views that they do not show.
         fitting: recipe, effort, set.
+        models: which video model scores.
         showing: device, quiet, json.
     """
     from fourreal.stages.settings import changed
@@ -62,24 +76,28 @@ def lift(
         )
     if run is not None and (clips.reference or clips.cameras):
         raise FourRealError("--reference and --cameras go with --freeze; in a run, replace the files in its videos/")
-    settings = _of_clips(clips, fitting) if run is None else _of_run(run, fitting)
+    if prompt is not None and run is not None:
+        raise FourRealError("--prompt goes with --freeze; a run knows its prompt")
+    if prompt is None and models != MODELS and run is None:
+        raise FourRealError("a video model can score clips of your own only if --prompt says what they show")
+    settings = _of_clips(clips, fitting, prompt, models) if run is None else _of_run(run, fitting)
     named = {"freeze_frame": clips.freeze_frame, "reference_frame": clips.reference_frame}
     named = {name: value for name, value in named.items() if value is not None}
     settings = replace(settings, poses=replace(settings.poses, **named))
     return carry_out(changed(settings, fitting.set), out if run is None else run, showing)
 
 
-def _of_clips(clips: OwnClips, fitting: Fitting) -> Settings:
+def _of_clips(clips: OwnClips, fitting: Fitting, prompt: str | None, models: ModelOptions) -> Settings:
     from fourreal.stages.clips import ClipsConfig
 
     from .settings import Settings, fits
 
     recipe, effort = fitting.recipe or "default", 1.0 if fitting.effort is None else fitting.effort
-    first, later = fits(recipe, effort, 0)
+    first, later = fits(recipe, effort, 0, prompt is not None and models.teacher != "none")
     files = [None if path is None else path.absolute() for path in (clips.freeze, clips.reference, clips.cameras)]
     assert files[0] is not None
     taken = ClipsConfig(files[0], files[1], files[2])
-    return Settings(first, later, clips=taken, recipe=recipe, effort=effort)
+    return Settings(first, later, clips=taken, models=models, prompt=prompt, recipe=recipe, effort=effort)
 
 
 def _of_run(run: Path, fitting: Fitting) -> Settings:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fourreal.core.errors import FourRealError
 from fourreal.export.outputs import OUTPUTS, write_outputs
-from fourreal.recipes import canonical_default, temporal_default
+from fourreal.recipes import canonical_default, canonical_paper, temporal_default, temporal_paper
 from fourreal.run import Stage
 from fourreal.stages import canonical, clips, poses, temporal, videos
 from fourreal.stages.canonical import CanonicalConfig
@@ -18,6 +18,7 @@ from fourreal.stages.lift_views import COVERAGE, write_coverage
 from fourreal.stages.lifted import MOTION, NOTES, SCENE, WARP
 from fourreal.stages.news import Desk, News, Tell
 from fourreal.stages.poses import PosesConfig
+from fourreal.stages.scoring import Teacher
 from fourreal.stages.settings import SettingsError, from_json, to_json
 from fourreal.stages.temporal import TemporalConfig
 from fourreal.stages.videos import VideosConfig
@@ -46,6 +47,7 @@ class Settings:
         clips: which clips are taken instead.
         models: which video models.
         weights: networks of one's own for the embedded model.
+        prompt: what a teacher is told of clips that were not drawn from one; None for no teacher.
         recipe, effort: where the settings came from.
         until: last stage.
     """
@@ -57,22 +59,36 @@ class Settings:
     clips: ClipsConfig | None = None
     models: ModelOptions = field(default_factory=ModelOptions)
     weights: Path | None = None
+    prompt: str | None = None
     recipe: RecipeName = "default"
     effort: float = 1.0
     until: Literal["videos", "poses", "canonical", "temporal", "outputs"] = "outputs"
 
+    @property
+    def said(self) -> str | None:
+        """What the scene shows, in words."""
+        return self.prompt if self.videos is None else self.videos.prompt
 
-def fits(recipe: RecipeName, effort: float, seed: int) -> tuple[CanonicalConfig, TemporalConfig]:
-    """The settings of both fits.
+    @property
+    def guided(self) -> bool:
+        """Whether a phase of a fit asks a teacher."""
+        return any(p.guidance is not None for p in (*self.canonical.phases, *self.temporal.phases))
+
+
+def fits(recipe: RecipeName, effort: float, seed: int, guided: bool = False) -> tuple[CanonicalConfig, TemporalConfig]:
+    """The settings of both fits; `guided` if there is a teacher. The preview takes no time for one.
 
     Raises:
         FourRealError: if the effort is out of range.
     """
     if not 0 < effort <= 100:
         raise FourRealError(f"--effort must lie in (0, 100], got {effort:g}; 1 is the usual")
-    steps = effort * {"preview": 0.4, "default": 1.0, "paper": 20.0}[recipe]
-    first = CanonicalConfig(canonical_default(steps), _SEEDS[recipe], seed=seed)
-    return first, TemporalConfig(temporal_default(steps), seed=seed)
+    if recipe == "paper":
+        first = CanonicalConfig(canonical_paper(effort, guided=guided), _SEEDS[recipe], seed=seed, field="mlp")
+        return first, TemporalConfig(temporal_paper(effort, guided=guided), seed=seed, field="mlp")
+    steps, guided = (0.4 * effort, False) if recipe == "preview" else (effort, guided)
+    first = CanonicalConfig(canonical_default(steps, guided=guided), _SEEDS[recipe], seed=seed)
+    return first, TemporalConfig(temporal_default(steps, guided=guided), seed=seed)
 
 
 def step_of(recipe: RecipeName) -> float:
@@ -98,6 +114,18 @@ class Opened:
         steps = None if s.videos is None else s.videos.steps
         return s.models.open(self._device, steps=steps, weights=s.weights, cache=self._cache, tell=self._tell)
 
+    @cached_property
+    def teacher(self) -> Teacher | None:
+        """Who scores the fits; None if no phase asks, or nobody is to.
+
+        Raises:
+            FourRealError: if the model cannot score, or the prompt says nothing to it.
+        """
+        said = self._settings.said
+        if not self._settings.guided or said is None or self.models.teacher is None:
+            return None
+        return Teacher.of(self.models.teacher, said)
+
     def check(self) -> None:
         """Raise `FourRealError` if the prompt or a setting of the clips does not fit the model."""
         config = self._settings.videos
@@ -115,7 +143,7 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
     """The stages of a run, in order."""
     own = {name: run / name for name in (videos.FREEZE, videos.REFERENCE, videos.NOTES, poses.GIVEN)}
     found = {name: run / name for name in (poses.CAMERAS, poses.REPORT)}
-    taught = {"models": to_json(settings.models)} if settings.models.teacher else {}
+    taught = {"models": to_json(settings.models), "prompt": settings.said} if settings.guided else {}
     fitted = {name: run / name for name in (canonical.SCENE, canonical.WARP)}
     memory = "--set canonical.seeds=8000, --set poses.width=192, or --recipe preview"
     stages = [
@@ -128,13 +156,13 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
         Stage(
             "canonical", {**to_json(settings.canonical), **taught}, {videos.FREEZE: run / videos.FREEZE, **found},
             (canonical.SCENE, canonical.WARP, canonical.REPORT),
-            lambda desk, tell: canonical.make_canonical(settings.canonical, device, desk, tell),
+            lambda desk, tell: canonical.make_canonical(settings.canonical, device, desk, tell, opened.teacher),
             seconds=_guess(settings.canonical.phases), advice=memory,
         ),
         Stage(
             "temporal", {**to_json(settings.temporal), **taught}, {**own, **found, **fitted},
             (SCENE, WARP, NOTES, COVERAGE, temporal.REPORT),
-            lambda desk, tell: _temporal(settings.temporal, device, desk, tell),
+            lambda desk, tell: _temporal(settings.temporal, device, desk, tell, opened.teacher),
             seconds=_guess(settings.temporal.phases), advice=memory,
         ),
         Stage(
@@ -176,9 +204,9 @@ def _guess(phases: tuple[Any, ...]) -> float:
     return sum(p.steps * (p.views + 1.5 * p.frames) / p.shrink**2 for p in phases) * 0.03
 
 
-def _temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell) -> None:
+def _temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell, teacher: Teacher | None) -> None:
     """The fit, and what the clips show of its result."""
-    temporal.make_temporal(config, device, desk, tell)
+    temporal.make_temporal(config, device, desk, tell, teacher)
     write_coverage(desk.out, device)
 
 
@@ -200,5 +228,6 @@ def with_fits(settings: Settings, recipe: RecipeName | None, effort: float | Non
     if recipe is None and effort is None:
         return settings
     recipe, effort = recipe or settings.recipe, settings.effort if effort is None else effort
-    first, later = fits(recipe, effort, settings.canonical.seed)
+    taught = settings.said is not None and settings.models.teacher != "none"
+    first, later = fits(recipe, effort, settings.canonical.seed, taught)
     return replace(settings, canonical=first, temporal=later, recipe=recipe, effort=effort)

@@ -112,7 +112,9 @@ def refined_cameras(state: FitState, freeze: Targets) -> Cameras:
     return replace(freeze.cameras, viewmats=viewmats)
 
 
-def make_canonical(config: CanonicalConfig, device: torch.device, desk: Desk, tell: Tell) -> None:
+def make_canonical(
+    config: CanonicalConfig, device: torch.device, desk: Desk, tell: Tell, teacher: Teacher | None = None
+) -> None:
     """Fit the run's freeze-time clip; write the canonical scene, its warp, and how the fit went.
 
     Raises:
@@ -132,7 +134,7 @@ def make_canonical(config: CanonicalConfig, device: torch.device, desk: Desk, te
         tell(News(picture=torch.cat([clips.freeze.images[clips.canonical].cpu(), *shown], -1)))
 
     state = fit_canonical(
-        clips, config, device, checkpoint=desk.scratch / "checkpoint.safetensors",
+        clips, config, device, teacher=teacher, checkpoint=desk.scratch / "checkpoint.safetensors",
         on_progress=progress, on_state=Glances(glance),
     )  # fmt: skip
     glance(state)

@@ -100,7 +100,9 @@ def _motion(clips: Clips, means: Tensor, config: TemporalConfig) -> Field:
     return NodeConfig(nodes=config.nodes).build(means, frames, clips.instant, space=space, busy=busy)
 
 
-def make_temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell) -> None:
+def make_temporal(
+    config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell, teacher: Teacher | None = None
+) -> None:
     """Fit the run's reference clip on top of its canonical scene; write the scene in motion and how the fit went.
 
     Without a reference clip the scene is the canonical one, and static.
@@ -133,7 +135,7 @@ def make_temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell
         state = FitState.begin(gaussians, clips.freeze.extent(), config.seed, modules)
     else:
         state = fit_temporal(
-            clips, gaussians, modules, config, checkpoint=desk.scratch / "checkpoint.safetensors",
+            clips, gaussians, modules, config, teacher=teacher, checkpoint=desk.scratch / "checkpoint.safetensors",
             on_progress=progress, on_state=Glances(glance),
         )  # fmt: skip
         glance(state)
