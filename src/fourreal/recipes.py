@@ -33,6 +33,7 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
 
 
 _LOSSES = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
+_BASE = 256  # width at which clips are fitted before the last phases see them as large as they are
 _MOTION = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01}  # 4Real: each regulariser weighs 0.01
 # A score costs a network and 16 renders: every fourth step, at half the size, and with less noise than the paper's,
 # because it changes a scene that is reconstructed already.
@@ -75,8 +76,9 @@ def canonical_default(effort: float = 1.0, parts: Ablations = Ablations(), guide
     clip spoiled at strength 0.5 31.9, 31.8, 32.1 and 32.1, and at the canonical frame 33 to 37 dB with and 27 without.
     """
     prune = Growth(max_gaussians=0)
-    growth = Growth(max_gaussians=32_000, stop=0.7)
-    coarse = Phase("coarse", _steps(400, effort), _RATES, {"l1": 1.0, "haze": 0.003}, views=4, shrink=2, growth=prune)
+    coarse = Phase(
+        "coarse", _steps(400, effort), _RATES, {"l1": 1.0, "haze": 0.003}, views=4, shrink=2, most=_BASE, growth=prune
+    )
     rates, losses = dict(_RATES), dict(_LOSSES)
     fields = ("warp",) if parts.warp else ()
     if parts.warp:
@@ -84,12 +86,25 @@ def canonical_default(effort: float = 1.0, parts: Ablations = Ablations(), guide
         losses |= {"small": 0.3} if parts.small_motion else {}
     if parts.refine_poses:
         rates["poses"] = Rate(1e-4, 1e-5)
-    fine = Phase("canonical", _steps(800, effort), rates, losses, views=2, fields=fields, growth=growth)
+    first, last = ({k: _part(v, *share) for k, v in rates.items()} for share in ((0, 0.7), (0.7, 1)))
+    fine = Phase(
+        "canonical", _steps(560, effort), first, losses, views=2, most=_BASE, fields=fields,
+        growth=Growth(max_gaussians=32_000, stop=1.0),
+    )  # fmt: skip
+    detail = Phase(
+        "detail",
+        _steps(240, effort),
+        last,
+        losses,
+        views=2,
+        fields=fields,
+        growth=Growth(max_gaussians=50_000, stop=0.5),
+    )
     score = Phase(
-        "multi-view score", _steps(100, effort), _late(_RATES), losses, views=2, fields=fields,
+        "multi-view score", _steps(100, effort), _late(_RATES), losses, views=2, most=_BASE, fields=fields,
         guidance=Guidance("multi-view", 5.0, **_SCORE),
     )  # fmt: skip
-    return (coarse, fine, score) if guided and parts.multi_view_score else (coarse, fine)
+    return (coarse, fine, detail, score) if guided and parts.multi_view_score else (coarse, fine, detail)
 
 
 def temporal_default(effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False) -> tuple[Phase, ...]:
@@ -100,26 +115,29 @@ def temporal_default(effort: float = 1.0, parts: Ablations = Ablations(), guided
     regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
     losses = {"l1": 0.8, "dssim": 0.2, **regular}
     motion = Phase(
-        "motion", _steps(500, effort), {"motion": Rate(2e-3, 2e-4)}, losses, views=0, frames=2, fields=("motion",)
-    )
+        "motion", _steps(500, effort), {"motion": Rate(2e-3, 2e-4)}, losses, views=0, frames=2, fields=("motion",),
+        most=_BASE,
+    )  # fmt: skip
     views, fields = (2 if parts.freeze_clip else 0), (("warp", "motion") if parts.warp else ("motion",))
     reveal = Phase(
         "reveal", _steps(150, effort), {**_RATES, "motion": Rate(2e-4, 2e-4)}, {**_LOSSES, **regular},
-        views=1 if views else 0, frames=2, fields=fields, hold=True,
-        growth=Growth(every=25, stop=0.8, max_gaussians=36_000, max_share=0.03, min_opacity=1e-2),
+        views=1 if views else 0, frames=2, fields=fields, most=_BASE, hold=True,
+        growth=Growth(every=25, stop=0.8, max_gaussians=54_000, max_share=0.03, min_opacity=1e-2),
     )  # fmt: skip
-    slow = {k: Rate(v.start * 0.5, v.end) for k, v in _RATES.items()}
-    growth = Growth(max_gaussians=40_000, stop=0.6, min_opacity=1e-2) if parts.growth else None
+    slow = {k: Rate(v.start * 0.5, v.end) for k, v in _RATES.items()} | {"motion": Rate(6e-4, 6e-5)}
+    first, last = ({k: _part(v, *share) for k, v in slow.items()} for share in ((0, 0.7), (0.7, 1)))
+    growth = Growth(max_gaussians=58_000, stop=0.85, min_opacity=1e-2) if parts.growth else None
     joint = Phase(
-        "joint", _steps(500, effort), {**slow, "motion": Rate(6e-4, 6e-5)}, {**_LOSSES, **regular},
-        views=views, frames=2, fields=fields, growth=growth,
+        "joint", _steps(350, effort), first, {**_LOSSES, **regular}, views=views, frames=2, fields=fields, most=_BASE,
+        growth=growth,
     )  # fmt: skip
+    detail = Phase("joint detail", _steps(150, effort), last, joint.losses, views=views, frames=2, fields=fields)
     score = Phase(
-        "joint score", _steps(120, effort), {**_late(slow), "motion": Rate(6e-5, 6e-5)}, {**_LOSSES, **regular},
-        views=views, frames=2, fields=fields, guidance=Guidance("joint", 20.0, **_SCORE),
+        "joint score", _steps(120, effort), {**_late(slow), "motion": Rate(6e-5, 6e-5)}, joint.losses,
+        views=views, frames=2, fields=fields, most=_BASE, guidance=Guidance("joint", 20.0, **_SCORE),
     )  # fmt: skip
-    last = (score,) if guided and parts.joint_score else ()
-    return (motion, *((reveal,) if parts.growth else ()), joint, *last)
+    closing = (score,) if guided and parts.joint_score else ()
+    return (motion, *((reveal,) if parts.growth else ()), joint, detail, *closing)
 
 
 # The paper's rates, 3DGS's where it says nothing.

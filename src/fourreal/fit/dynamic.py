@@ -124,7 +124,8 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
     nearby: dict[tuple[int, int, int], Neighbours] = {}
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
-        level = pyramid.setdefault(phase.shrink, clips.shrunk(phase.shrink))
+        factor = phase.shrink_of(*clips.freeze.images.shape[-2:])
+        level = pyramid.setdefault(factor, clips.shrunk(factor))
         batch = _draw(level, state, phase)
         rendering = render(batch.splats, batch.views, background, absgrad=phase.growth is not None)
         terms = {k: IMAGE_LOSSES[k](rendering.color, batch.truth) for k in phase.losses if k in IMAGE_LOSSES}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -97,6 +98,8 @@ class Phase:
         frames: images of the reference clip, of other instants, rendered and compared a step (even: pairs).
         fields: deformations that apply, trained or not: "warp" (per-frame inconsistency), "motion" (time).
         shrink: images are compared at 1/shrink of their size (coarse to fine).
+        most: pictures with more pixels than a 16:9 one of this width are shrunk further, by a whole factor; 0 for no
+            limit. Large clips are fitted small first.
         growth: density control, or None to keep the set as it is.
         guidance: score distillation by a video model, where one is given to the fit.
         hold: Gaussians that are there when the phase begins stay as they are; only those that it adds are trained
@@ -114,13 +117,19 @@ class Phase:
     frames: int = 0
     fields: tuple[str, ...] = ()
     shrink: int = 1
+    most: int = 0
     growth: Growth | None = None
     guidance: Guidance | None = None
     hold: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("views", int(self.frames == 0)), ("frames", 0), ("shrink", 1)):
+        for name, least in (("steps", 1), ("views", int(self.frames == 0)), ("frames", 0), ("shrink", 1), ("most", 0)):
             if getattr(self, name) < least:
                 raise FieldError(f"Phase.{name} must be at least {least}, got {getattr(self, name)}")
         if not self.rates or not self.losses:
             raise FieldError(f"Phase {self.name!r} must train something and have a loss")
+
+    def shrink_of(self, height: int, width: int) -> int:
+        """By which factor pictures of a size are shrunk."""
+        share = height * width / (self.most * self.most * 9 / 16) if self.most else 1.0
+        return self.shrink * max(1, round(math.sqrt(share)))

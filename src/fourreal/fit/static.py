@@ -63,7 +63,8 @@ def static_objective(targets: Targets, render: Rasterizer, background: Tensor | 
     pyramid: dict[int, Targets] = {}
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
-        level = pyramid.setdefault(phase.shrink, targets.shrunk(phase.shrink))
+        factor = phase.shrink_of(*targets.images.shape[-2:])
+        level = pyramid.setdefault(factor, targets.shrunk(factor))
         cameras = level.cameras
         chosen = torch.randperm(len(cameras), generator=state.generator)[: phase.views]
         chosen = chosen.to(level.images.device)

@@ -46,7 +46,7 @@ class LiftConfig:
     cameras: Path | None = None
     freeze_frame: int | None = None
     reference_frame: int | None = None
-    width: int = 256
+    width: int = 512
     seeds: int = 20_000
     nodes: int = 256
     seed: int = 0

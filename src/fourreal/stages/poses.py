@@ -43,7 +43,7 @@ class PosesConfig:
     """
 
     method: Literal["auto", "known", "colmap", "orbit"] = "auto"
-    width: int = 256
+    width: int = 512
     freeze_frame: int | None = None
     reference_frame: int | None = None
     moves: bool | None = None

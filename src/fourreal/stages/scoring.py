@@ -89,7 +89,8 @@ def scored(
         wanted = phase.guidance
         if wanted is None or state.step % wanted.every:
             return evaluation
-        level = pyramid.setdefault(wanted.shrink, clips.shrunk(wanted.shrink))
+        factor = phase.shrink_of(*clips.freeze.images.shape[-2:]) * wanted.shrink
+        level = pyramid.setdefault(factor, clips.shrunk(factor))
         shot = _shot(level, wanted, teacher, focus, state.generator)
         frames = _rendered(state, shot, level, render)
         noise = annealed_level(state.step, phase.steps, highest=wanted.highest, lowest=wanted.lowest)
