@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -227,16 +228,22 @@ def classifier_of(setting: Setting) -> Classifier:
         if path is not None:
             save_tensors(path, made.state_dict(), asdict(made.config), kind=_KIND)
         return made
-    tensors, meta = load_tensors(path, kind=_KIND)
-    classifier = Classifier(ClassifierConfig(**{k: meta[k] for k in ("frames", "height", "width", "channels")}))
+    classifier = stored_classifier(path, setting.device)
     c = classifier.config
     if (c.frames, c.height, c.width) != (setting.frames, *setting.size):
         raise FileFormatError(
             f"{path} judges clips of {c.frames}x{c.height}x{c.width}, but the weights make "
             f"{setting.frames}x{setting.size[0]}x{setting.size[1]}; name another --classifier file"
         )
+    return classifier
+
+
+def stored_classifier(path: Path, device: torch.device) -> Classifier:
+    """The classifier of a file. Raises `FileFormatError` if it is missing, damaged or of another kind."""
+    tensors, meta = load_tensors(path, kind=_KIND)
+    classifier = Classifier(ClassifierConfig(**{k: meta[k] for k in ("frames", "height", "width", "channels")}))
     classifier.load_state_dict(tensors)
-    return _placed(classifier, setting.device).eval().requires_grad_(False)
+    return _placed(classifier, device).eval().requires_grad_(False)
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
