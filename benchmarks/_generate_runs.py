@@ -17,6 +17,7 @@ from fourreal.commands.device import DeviceName
 from fourreal.core.errors import FourRealError
 from fourreal.core.storage import read_json, write_json
 
+VERSION = 1  # raised when the same run comes to have other figures
 _CHILD = Path(__file__).with_name("_generate_child.py")
 
 
@@ -69,6 +70,7 @@ class Job:
         """What decides its figures, as JSON has it."""
         o = self.options
         return {
+            "version": VERSION,
             "prompt": self.prompt.text,
             "seed": self.seed,
             "recipe": o.recipe,
