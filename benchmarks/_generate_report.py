@@ -22,6 +22,7 @@ COLUMNS: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("beyond", 2, ("labels", "beyond")),
     ("detail: seen", 2, ("detail", "seen")),
     ("side", 2, ("detail", "side")),
+    ("beyond", 2, ("detail", "beyond")),
     ("flicker: clip", 2, ("flicker", "clip")),
     ("render", 2, ("flicker", "render")),
     ("arc, degrees", 0, ("coverage", "arc")),

@@ -73,7 +73,11 @@ class Measurer:
         model, judge = self._networks()
         seen = look(job.run, resolve_device(self._options.device))
         figures = measured(job, seen, model, judge)
-        write_sheet(job.sheet, seen, f"{job.prompt.text} - seed {job.seed}, recipe {job.options.recipe}")
+        write_sheet(
+            job.sheet,
+            seen,
+            f"{job.prompt.text} - seed {job.seed}, recipe {job.options.recipe}, effort {job.options.effort:g}",
+        )
         return figures
 
     def _networks(self) -> tuple[EmbeddedVideoModel, Classifier | None]:
