@@ -33,3 +33,12 @@ def test_every_part_can_be_left_out_by_itself(part: str) -> None:
 def test_without_a_teacher_no_phase_is_guided() -> None:
     for phases in (canonical_default(), temporal_default(), canonical_paper(), temporal_paper()):
         assert all(p.guidance is None for p in phases)
+
+
+def test_small_clips_are_never_shrunk_by_the_limit_and_large_ones_end_at_their_own_size() -> None:
+    phases = (*canonical_default(), *temporal_default())
+    assert [p.shrink_of(144, 256) for p in phases] == [p.shrink for p in phases]
+    large = [p.shrink_of(288, 512) for p in phases]
+    assert large[0] == 4
+    assert {p.name for p, factor in zip(phases, large, strict=True) if factor == 1} == {"detail", "joint detail"}
+    assert all(p.shrink_of(288, 512) == 1 for p in (*canonical_paper(), *temporal_paper()))

@@ -35,9 +35,9 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
 _LOSSES = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
 _BASE = 256  # width at which clips are fitted before the last phases see them as large as they are
 _MOTION = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01}  # 4Real: each regulariser weighs 0.01
-# A score costs a network and 16 renders: every fourth step, at half the size, and with less noise than the paper's,
+# A score costs a network and 16 renders: every fifth step, at half the size, and with less noise than the paper's,
 # because it changes a scene that is reconstructed already.
-_SCORE: dict[str, Any] = {"every": 4, "highest": 0.5, "shrink": 2}
+_SCORE: dict[str, Any] = {"every": 5, "highest": 0.5, "shrink": 2}
 
 
 @dataclass(frozen=True)
