@@ -1,6 +1,6 @@
 """The prompts of `generate.py`: six in the words and order of captions, six as a stranger might phrase them.
 
-The free ones were written down before any of them was drawn, and stay as they are, misunderstood words included. The
+The free ones were written before any of them was drawn; how the model understands them had been looked at. The
 labels are what a person would expect to see, not what the model makes of the sentence.
 """
 

@@ -42,11 +42,16 @@ def test_what_moves_is_found_and_most_nodes_go_there() -> None:
     def there(nodes: torch.Tensor) -> int:
         return int((torch.cdist(nodes, means[busy]).amin(1) < 1e-3).sum())
 
+    with torch.no_grad():
+        field.motions += 0.1
+    far = ~busy & (torch.cdist(means, means[busy]).amin(1) > 1.0)
+    moved = field.offsets(means, 3.0).means.detach().abs().amax(1)
+    assert float(moved[far].median()) < 1e-3 * float(moved[busy].median()), "the surroundings hold still"
     assert there(field.nodes) >= min(48, int(busy.sum())) > there(plain.nodes)
 
 
 def test_a_clip_that_stands_still_leaves_all_near_gaussians() -> None:
     clips = filmed(still=True)
     means, space = setting(clips)
-    near = ((means - space.centre).abs() < space.extent).all(1)
+    near = ((means - space.centre).abs() < 1.5 * space.extent).all(1)
     assert torch.equal(moving(clips, means, space.centre, space.extent), near)

@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -94,8 +95,8 @@ def rigidity(
         FieldError: for fewer than two times.
     """
     _check_times(means)
-    arms = (means[:, neighbours.indices] - means[:, neighbours.rows, None]) / unit  # [T, M, k, 3]
-    matrices = quat_to_matrix(turns[:, neighbours.rows])
+    arms = (_taken(means, neighbours.indices) - _taken(means, neighbours.rows)[:, :, None]) / unit  # [T, M, k, 3]
+    matrices = quat_to_matrix(_taken(turns, neighbours.rows))
     back = matrices[:-1] @ matrices[1:].transpose(-1, -2)
     apart = arms[:-1] - arms[1:] @ back.transpose(-1, -2)
     return (neighbours.weights * _length(apart)).mean()
@@ -111,13 +112,20 @@ def rotation_similarity(turns: Float[Tensor, "T N 4"], neighbours: Neighbours) -
     unit = quat_normalize(turns)
     steps = quat_multiply(unit[1:], quat_conjugate(unit[:-1]))
     steps = torch.where(steps[..., :1] < 0, -steps, steps)
-    apart = steps[:, neighbours.indices] - steps[:, neighbours.rows, None]
+    apart = _taken(steps, neighbours.indices) - _taken(steps, neighbours.rows)[:, :, None]
     return (neighbours.weights * _length(apart)).mean()
 
 
 def turns_of(offsets: Offsets) -> Float[Tensor, "*T N 4"]:
     """The rotations that `offsets` apply: (1, 0, 0, 0) + dq, wxyz of any norm."""
     return offsets.quats + offsets.quats.new_tensor([1.0, 0.0, 0.0, 0.0])
+
+
+def _taken(values: Float[Tensor, "T N C"], index: Tensor) -> Tensor:
+    """values[:, index]: [T, *index.shape, C]. As an embedding: the gradient of plain indexing sums what comes to one
+    Gaussian in the order of the threads, which is another on every run."""
+    found = F.embedding(index, values.transpose(0, 1).flatten(1))
+    return found.unflatten(-1, (len(values), -1)).movedim(-2, 0)
 
 
 def _check_times(values: Tensor) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
@@ -66,16 +67,21 @@ class NodeConfig:
     ) -> NodeField:
         """A field at rest whose nodes are spread over `means`; `seed` changes nothing. `space`: see `DeformConfig`.
 
-        Where `busy` says which Gaussians move most, three quarters of the nodes are spread over those alone.
+        Where `busy` says which Gaussians move, three quarters of the nodes are spread over those alone, and the others
+        never move: they hold the surroundings still.
         """
         space = Space.around(means) if space is None else space
         points = space.contract(means.detach())
         chosen = farthest_points(points, self.nodes)
+        moves = points.new_ones(len(chosen))
         if busy is not None and busy.any() and not busy.all():
             where, rest = busy.nonzero()[:, 0], (~busy).nonzero()[:, 0]
             most = farthest_points(points[where], max(1, round(_BUSY * self.nodes)))
-            chosen = torch.cat([where[most], rest[farthest_points(points[rest], max(1, self.nodes - len(most)))]])
+            others = rest[farthest_points(points[rest], max(1, self.nodes - len(most)))]
+            chosen = torch.cat([where[most], others])
+            moves = torch.cat([points.new_ones(len(most)), points.new_zeros(len(others))])
         field = NodeField(self, frames, canonical, means.detach()[chosen].clone(), space)
+        field.moves.copy_(moves)
         field.rebind(means)
         return field
 
@@ -95,17 +101,20 @@ class NodeField(nn.Module):
         motions: [frames, M, 6 or 7] parameter: translation in units, rotation vector in radians, d log scale.
         log_radii: [M] parameter: logarithm of r_k in the contracted scene.
         centre: [3] middle of the scene, world units.
+        moves: [M] 1 for nodes that may move, 0 for those that hold still.
     """
 
     unit: Tensor
     centre: Tensor
     nodes: Tensor
+    moves: Tensor
 
     def __init__(self, config: NodeConfig, frames: int, canonical: int, nodes: Tensor, space: Space) -> None:
         super().__init__()
         check_span(frames, canonical)
         self.config, self.frames, self.canonical = config, frames, canonical
         self.register_buffer("nodes", nodes)
+        self.register_buffer("moves", nodes.new_ones(len(nodes)))
         self.register_buffer("centre", space.centre.clone())
         self.register_buffer("unit", space.extent.clone())
         self.log_radii = nn.Parameter((spacing(space.contract(nodes)) / 2).clamp_min(1e-4).log())
@@ -154,14 +163,15 @@ class NodeField(nn.Module):
     def _weights(self, means: Tensor, index: Tensor) -> Tensor:
         """[N, K] summing to 1; a softmax, so that Gaussians far from every node do not lose them all."""
         apart = self._space.contract(means)[:, None] - self._space.contract(self.nodes)[index]
-        precision = torch.exp(-2 * self.log_radii)[index]
+        # An embedding, because the gradient of plain indexing sums in the order of the threads.
+        precision = F.embedding(index, torch.exp(-2 * self.log_radii)[:, None])[..., 0]
         return torch.softmax(-0.5 * apart.square().sum(-1) * precision, -1)
 
     def _tables(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """[M, T * (4 or 5)] quaternions minus identity (and scales), and [4 M, T * 3] columns of R - 1 and tau."""
         basis = _basis(times, self.frames, self.config.interpolation)
         keep = torch.arange(self.frames, device=basis.device) != self.canonical
-        motions = self.motions
+        motions = self.motions * self.moves[:, None]
         if self.config.centred and self.frames > 2:
             motions = motions - motions[keep].mean(0)
         motions = torch.einsum("tf,fmc->tmc", (basis * keep).to(motions.dtype), motions)

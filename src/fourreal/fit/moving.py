@@ -11,6 +11,7 @@ from .dynamic import Clips
 
 _CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so much has changed
 _REACH = 0.02  # of the picture's height, by which changed parts are widened: the clip moves on between frames
+_AROUND = 1.5  # cubes: what moves may also leave the one in which it is at first
 _LEAST = 0.002  # share of changed pixels below which a clip is taken to stand still
 
 
@@ -32,7 +33,7 @@ def moving(clips: Clips, means: Float[Tensor, "N 3"], centre: Float[Tensor, " 3"
     change = (images - images[clips.instant]).abs().mean(1).amax(0)
     size = 2 * round(_REACH * cameras.height) + 1
     changed = F.max_pool2d((change > _CHANGE).float()[None], size, 1, size // 2)[0] > 0
-    near = ((means - centre).abs() < reach).all(1)
+    near = ((means - centre).abs() < _AROUND * reach).all(1)
     if float(changed.float().mean()) < _LEAST:
         return near
     local = means @ cameras.viewmats[clips.instant, :3, :3].T + cameras.viewmats[clips.instant, :3, 3]
