@@ -49,10 +49,10 @@ def lift(
     run: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="RUN")] = None,
     clips: Annotated[OwnClips, tyro.conf.arg(name="")] = OwnClips(),
     out: Path = Path("out/lift"),
-    prompt: str | None = None,
     fitting: FittingOptions = FITTING,
-    models: VideoModelOptions = MODELS,
     showing: ShowingOptions = SHOWING,
+    prompt: str | None = None,
+    models: VideoModelOptions = MODELS,
 ) -> int:
     """Lift a reference clip (time runs) and a freeze-time clip (the camera walks round a frozen moment) to a 4D scene.
 
@@ -63,10 +63,10 @@ def lift(
         run: folder of a run with videos/freeze.mp4 and videos/reference.mp4.
         clips: instead, freeze, reference, cameras, freeze_frame, reference_frame.
         out: folder of the run made from clips of your own.
-        prompt: what clips of your own show; with it a video model scores the scene from views that they do not show.
         fitting: recipe, effort, set.
-        models: which video model scores.
         showing: device, quiet, json.
+        prompt: what clips of your own show; with it a video model scores the scene from views that they do not show.
+        models: which video model scores.
     """
     from fourreal.stages.settings import changed
 
