@@ -45,7 +45,7 @@ def test_seeds_lie_on_the_wall() -> None:
 def test_no_part_of_a_picture_stays_without_seeds() -> None:
     targets = textured_wall(3)
     stereo = depth_maps(targets)
-    nothing_sure = Stereo(stereo.depth, torch.zeros_like(stereo.votes), stereo.focus)
+    nothing_sure = Stereo(stereo.depth, torch.zeros_like(stereo.votes))
     seeds = seed_gaussians(targets, 300, torch.Generator().manual_seed(0), nothing_sure)
     image = render_cameras(seeds, targets.cameras, render)
     grey = targets.images.mean((2, 3), keepdim=True).expand_as(image)

@@ -35,12 +35,10 @@ class Stereo:
     Attributes:
         depth: [V, h, w] along the camera's axis, world units; h x w is at most the pictures' size.
         votes: [V, h, w] how many other views agree with it, less those that see past it.
-        focus: distance from the cameras to what they look at, world units.
     """
 
     depth: Float[Tensor, "V h w"]
     votes: Int64[Tensor, "V h w"]
-    focus: float
 
 
 @torch.no_grad()
@@ -59,7 +57,7 @@ def depth_maps(targets: Targets) -> Stereo:
     disparity = np.stack([planes[0] + width * place for place in places])
     everyone = [_relation(small, view, views) for view in range(views)]
     votes = np.stack([_votes(disparity, view, everyone[view], float(_TOLERANCE * width)) for view in range(views)])
-    return Stereo(torch.from_numpy(1 / disparity), torch.from_numpy(votes), focus)
+    return Stereo(torch.from_numpy(1 / disparity), torch.from_numpy(votes))
 
 
 def focus_distance(targets: Targets) -> float:
