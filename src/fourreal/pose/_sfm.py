@@ -85,7 +85,7 @@ def matched(
         frames: [F, 3, H, W] RGB in [0, 1].
         attempt: the setting.
         focal: focal length in pixels to begin with.
-        threads: for features and matches.
+        threads: for features; matches take one, for the sake of the same result every time.
         closed: the last frames show what the first ones do, so they are matched too.
     """
     colmap = import_pycolmap()
@@ -99,7 +99,7 @@ def matched(
         colmap.set_random_seed(SEED)
         lens = (focal * scale, big.shape[2] / 2, big.shape[1] / 2)
         _extract(colmap, root, names, attempt.peak, lens, threads)
-        _match(colmap, root, names, attempt, threads, closed)
+        _match(colmap, root, names, attempt, closed)
         yield Matched(colmap, root, scale, tuple(names))
 
 
@@ -179,14 +179,17 @@ def _extract(
     options.num_threads, options.use_gpu = threads, False
     options.sift.peak_threshold, options.sift.max_num_features = peak, FEATURES
     single, cpu = colmap.CameraMode.SINGLE, colmap.Device.cpu
+    # Numbered here, in order: extraction numbers them as its threads finish, and the mapping depends on the numbers.
+    colmap.Database.open(root / "features.db").close()
+    colmap.import_images(root / "features.db", root / "images", single, list(names), reader)
     colmap.extract_features(root / "features.db", root / "images", list(names), single, reader, options, cpu)
 
 
-def _match(colmap: Any, root: Path, names: Sequence[str], attempt: Attempt, threads: int, closed: bool) -> None:
+def _match(colmap: Any, root: Path, names: Sequence[str], attempt: Attempt, closed: bool) -> None:
     pairs = frame_pairs(len(names), attempt.overlap, closed=closed)
     (root / "pairs.txt").write_text("".join(f"{names[a]} {names[b]}\n" for a, b in pairs))
     matching = colmap.FeatureMatchingOptions()
-    matching.num_threads, matching.use_gpu = threads, False
+    matching.num_threads, matching.use_gpu = 1, False  # two draw their samples from one seed as they come
     matching.sift.max_ratio = attempt.ratio
     verification = colmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = SEED
