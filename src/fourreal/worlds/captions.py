@@ -114,21 +114,22 @@ def _beside(prop: str, draws: _Draws) -> str:
     return draws.pick(BESIDE_MANY).format(plural(noun))
 
 
+def _kept(stays: bool, phrase: Callable[[], str]) -> list[str]:
+    """The phrase, unless there is none or it does not stay; it draws its words either way."""
+    words = phrase()
+    return [words] if words and stays else []
+
+
 def _details(labels: Labels, draws: _Draws, omit: float) -> list[str]:
     """Phrases for place, scenery, time of day and weather."""
-
-    def kept(name: str, none: str, phrase: Callable[[], str]) -> list[str]:
-        stays = draws.share() >= omit
-        words = phrase() if labels[name] != none else ""
-        return [words] if words and stays else []
-
     place = next(g.words for g in GROUNDS if g.name == labels["ground"])
     sky = next(s.words for s in SKIES if s.name == labels["sky"])
+    clear, bare = labels["weather"] == "clear", labels["prop"] == "none"
     return [
-        *kept("ground", "", lambda: draws.pick(place)),
-        *kept("prop", "none", lambda: _beside(labels["prop"], draws)),
-        *kept("sky", "", lambda: draws.pick(sky)),
-        *kept("weather", "clear", lambda: draws.pick(WEATHER_WORDS[labels["weather"]])),
+        *_kept(draws.share() >= omit, lambda: draws.pick(place)),
+        *_kept(draws.share() >= omit, lambda: "" if bare else _beside(labels["prop"], draws)),
+        *_kept(draws.share() >= omit, lambda: draws.pick(sky)),
+        *_kept(draws.share() >= omit, lambda: "" if clear else draws.pick(WEATHER_WORDS[labels["weather"]])),
     ]
 
 
