@@ -37,7 +37,7 @@ def targets() -> Targets:
     return Targets(render_cameras(blob(200, seed=1), cameras, render), cameras)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def start() -> Gaussians:
     """A wrong first guess of 150 Gaussians."""
     return blob(150, seed=2)

@@ -50,29 +50,44 @@ def test_a_fit_approaches_the_truth_and_grows_within_its_budget(targets: Targets
     assert (state.phase, state.step) == (2, 0)
 
 
-@pytest.mark.parametrize("kill_at", [50, 60, 100, 160])
+BRIEF = (
+    Phase("coarse", 15, RATES, {"l1": 1.0}, views=2, shrink=2),
+    Phase("fine", 30, RATES, {"l1": 0.8, "dssim": 0.2}, views=2, growth=Growth(every=8, stop=0.9, max_gaussians=300)),
+)
+
+
+@pytest.fixture(scope="module")
+def whole(targets: Targets, start: Gaussians) -> FitState:
+    """The end of `BRIEF` without interruption, with a look at the loss every 10 steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fourreal.fit.loop.CHECK_EVERY", 10)
+        return fit(FitState.begin(start, 2.0, seed=0), BRIEF, static_objective(targets, render))
+
+
+@pytest.mark.parametrize("kill_at", [10, 15, 25, 35])  # within the first phase, at its end, before and after growth
 def test_a_killed_run_resumes_to_the_same_bits(
-    targets: Targets, start: Gaussians, tmp_path: Path, kill_at: int
+    targets: Targets, start: Gaussians, whole: FitState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: int
 ) -> None:
-    run = fingerprint(PHASES, "seed 0")
-    whole = fit(FitState.begin(start, 2.0, seed=0), PHASES, static_objective(targets, render))
+    monkeypatch.setattr("fourreal.fit.loop.CHECK_EVERY", 10)
+    assert len(whole.params["means"]) > len(start), "it has grown"
+    run = fingerprint(BRIEF, "seed 0")
 
     def die_after_saving(state: FitState) -> None:
         save_checkpoint(tmp_path / "fit.safetensors", state, run)
-        if sum(p.steps for p in PHASES[: state.phase]) + state.step >= kill_at:
+        if sum(p.steps for p in BRIEF[: state.phase]) + state.step >= kill_at:
             raise Killed
 
     with pytest.raises(Killed):
         fit(
             FitState.begin(start, 2.0, seed=0),
-            PHASES,
+            BRIEF,
             static_objective(targets, render),
             save=die_after_saving,
         )
     resumed = load_checkpoint(tmp_path / "fit.safetensors", run)
     assert resumed is not None
-    assert (resumed.phase, resumed.step) != (0, 0)
-    finished = fit(resumed, PHASES, static_objective(targets, render))
+    assert sum(p.steps for p in BRIEF[: resumed.phase]) + resumed.step == kill_at
+    finished = fit(resumed, BRIEF, static_objective(targets, render))
     for name, value in whole.tensors().items():
         assert torch.equal(value, finished.tensors()[name]), name
 
@@ -107,17 +122,24 @@ def poisoned(targets: Targets, steps: set[int]):
     return objective
 
 
-def test_one_divergence_is_repaired_at_half_the_rate(targets: Targets, start: Gaussians) -> None:
+def test_one_divergence_is_repaired_at_half_the_rate(
+    targets: Targets, start: Gaussians, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fourreal.fit.loop.CHECK_EVERY", 10)
     news: list[Progress] = []
-    state = fit(FitState.begin(start, 2.0, seed=0), PHASES, poisoned(targets, {70}), on_progress=news.append)
+    phases = replace(PHASES[0], steps=40), replace(PHASES[1], steps=90)
+    state = fit(FitState.begin(start, 2.0, seed=0), phases, poisoned(targets, {35}), on_progress=news.append)
     assert [n.recovered for n in news].count(True) == 1
     assert state.rate_factor == 0.5
     assert quality(state.gaussians(), targets) > quality(start, targets) + 4
 
 
-def test_the_second_divergence_is_an_error_that_names_the_phase(targets: Targets, start: Gaussians) -> None:
+def test_the_second_divergence_is_an_error_that_names_the_phase(
+    targets: Targets, start: Gaussians, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fourreal.fit.loop.CHECK_EVERY", 10)
     with pytest.raises(DivergenceError, match="coarse"):
-        fit(FitState.begin(start, 2.0, seed=0), PHASES, poisoned(targets, {10, 60}))
+        fit(FitState.begin(start, 2.0, seed=0), PHASES, poisoned(targets, {5, 15}))
 
 
 def test_parameters_without_a_rate_stay_frozen(targets: Targets, start: Gaussians) -> None:

@@ -124,14 +124,23 @@ def test_a_checkpoint_holds_the_fields(config: LiftConfig, tmp_path: Path) -> No
     assert any(k.startswith("adam/motion/") for k in state.tensors())
 
 
+STOPPED = canonical_default(0.02), temporal_default(0.02)
+
+
+@pytest.fixture(scope="module")
+def whole(config: LiftConfig) -> FitState:
+    """A short lift without interruption."""
+    return fit_clips(read_clips(config)[0], config, *STOPPED, CPU)
+
+
 @pytest.mark.parametrize("stop_at", [2, 5])  # in the canonical, in the temporal stage
-def test_a_stopped_lift_ends_like_an_uninterrupted_one(config: LiftConfig, tmp_path: Path, stop_at: int) -> None:
+def test_a_stopped_lift_ends_like_an_uninterrupted_one(
+    config: LiftConfig, whole: FitState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
     class Stopped(Exception):
         pass
 
     clips, _ = read_clips(config)
-    phases = canonical_default(0.08), temporal_default(0.02)
-    whole = fit_clips(clips, config, *phases, CPU)
     seen = []
 
     def stop(news: object) -> None:
@@ -139,12 +148,13 @@ def test_a_stopped_lift_ends_like_an_uninterrupted_one(config: LiftConfig, tmp_p
         if len(seen) == stop_at:
             raise Stopped
 
-    saved = pytest.MonkeyPatch()
-    saved.setattr("fourreal.stages.fitting.SAVE_EVERY", 0.0)
+    monkeypatch.setattr("fourreal.stages.fitting.SAVE_EVERY", 0.0)
     with pytest.raises(Stopped):
-        fit_clips(clips, config, *phases, CPU, checkpoint=tmp_path / "c", on_progress=stop)
-    resumed = fit_clips(clips, config, *phases, CPU, checkpoint=tmp_path / "c")
-    saved.undo()
+        fit_clips(clips, config, *STOPPED, CPU, checkpoint=tmp_path / "c", on_progress=stop)
+    assert (tmp_path / "c").exists()
+    more = []
+    resumed = fit_clips(clips, config, *STOPPED, CPU, checkpoint=tmp_path / "c", on_progress=more.append)
+    assert len(seen) - 1 + len(more) == sum(map(len, STOPPED)), "what was saved is not done again"
     assert all(torch.equal(v, resumed.tensors()[k]) for k, v in whole.tensors().items())
 
 

@@ -53,7 +53,7 @@ class Colmap:
 
     Attributes:
         attempts: settings to try in order.
-        threads: for features and matches; the mapper runs on one, so that results repeat.
+        threads: for features; matching and mapping run on one, so that results repeat.
     """
 
     attempts: tuple[Attempt, ...] = ATTEMPTS

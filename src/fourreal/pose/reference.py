@@ -34,7 +34,7 @@ def reference_cameras(
         poses: of the freeze-time clip.
         canonical: the freeze frame that shows the reference view.
         moves: whether the reference camera moves; found by `camera_moves` if not given.
-        threads: for features and matches.
+        threads: for features; the rest runs on one, so that results repeat.
 
     Raises:
         PoseError: if too few frames of a moving reference clip register.
