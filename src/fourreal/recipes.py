@@ -217,3 +217,16 @@ def _late(rates: Mapping[str, Rate]) -> dict[str, Rate]:
 
 def _steps(count: int, effort: float) -> int:
     return max(1, round(count * effort))
+
+
+def detail_default(effort: float = 1.0) -> tuple[Phase, ...]:
+    """Fine-tuning on pictures that the video model drew again, beside both clips, at the rates at which fits end.
+
+    No new Gaussians, and hardly a move: only details are looked for (4Real, section 4, the optional last step).
+    """
+    ends = {k: Rate(v.end, 0.3 * v.end) for k, v in _RATES.items()}
+    rates = {**ends, "means": Rate(8e-6, 1.6e-6), "motion": Rate(6e-5, 2e-5)}
+    phase = Phase(
+        "redrawn", _steps(120, effort), rates, {**_LOSSES, **_MOTION}, views=1, frames=2, fields=("warp", "motion")
+    )
+    return (phase,)

@@ -21,7 +21,7 @@ from video.tiny import tiny_weights
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = ["--effort", "0.004", "--coverage", "40", "--device", "cpu", "--seeds", "1"]
 _TINY += [word for s in ("canonical.seeds=300", "canonical.nodes=8", "temporal.nodes=8", "poses.width=64",
-                         "until=temporal") for word in ("--set", s)]  # fmt: skip
+                         "until=detail") for word in ("--set", s)]  # fmt: skip
 PROMPT, NONSENSE = "a panda dancing on grass at sunset", "xqzt vrrp"
 
 

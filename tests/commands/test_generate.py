@@ -28,7 +28,7 @@ from fourreal.video.oracle import OracleVideoModel
 
 PROMPT = "a panda dancing on grass"
 TINY = Fitting(effort=0.004, set=("canonical.seeds=300", "canonical.nodes=8", "temporal.nodes=8", "poses.width=64"))
-FITTED = Fitting(effort=0.004, set=(*TINY.set, "until=temporal"))  # without page and films
+FITTED = Fitting(effort=0.004, set=(*TINY.set, "until=detail"))  # without page and films
 QUIET = Showing("cpu", quiet=True)
 TWO_LINKS = Drawing(coverage=66.0)  # a first clip, and one that goes on to the left
 
@@ -90,7 +90,7 @@ def test_a_sentence_becomes_a_scene_and_a_page(run: Path) -> None:
     report = read_json(run / "poses" / "report.json")
     assert (report["freeze_frame"], report["reference_frame"]) == (notes["canonical"], notes["frozen_frame"])
     assert "orbit" in report["freeze"]["method"]
-    assert stages_done(run, 0) == ["videos", "poses", "canonical", "temporal", "outputs"]
+    assert stages_done(run, 0) == ["videos", "poses", "canonical", "temporal", "detail", "outputs"]
     assert not (run / ".desk").exists()
 
 
@@ -108,8 +108,8 @@ def test_the_frozen_clip_turns_about_the_frozen_frame(run: Path) -> None:
     ("change", "again"),
     [
         ((), []),
-        (("temporal.phases.motion.steps=7",), ["temporal"]),
-        (("canonical.phases.coarse.steps=7",), ["canonical", "temporal"]),
+        (("temporal.phases.motion.steps=7",), ["temporal", "detail"]),
+        (("canonical.phases.coarse.steps=7",), ["canonical", "temporal", "detail"]),
     ],
 )
 def test_a_setting_redoes_only_what_depends_on_it(
@@ -123,7 +123,7 @@ def test_a_setting_redoes_only_what_depends_on_it(
 
 def test_the_stored_settings_repeat_the_run_bit_for_bit(run: Path, painter: Painter, tmp_path: Path) -> None:
     other = tmp_path / "again"
-    assert generate(config=run / "config.json", out=other, fitting=Fitting(set=("until=temporal",)), showing=QUIET) == 0
+    assert generate(config=run / "config.json", out=other, fitting=Fitting(set=("until=detail",)), showing=QUIET) == 0
     for name in ("videos/freeze.mp4", "poses/cameras.json", "scene.safetensors", "motion.safetensors"):
         assert (run / name).read_bytes() == (other / name).read_bytes(), name
     assert read_json(run / "config.json") == read_json(other / "config.json") | {"until": "outputs"}
@@ -170,7 +170,7 @@ def test_clips_may_be_replaced_between_drawing_and_lifting(painter: Painter, tmp
     write_video(run / "videos" / "freeze.mp4", Video(drawn.frames.flip(0), drawn.fps), crf=10)
     before = log_length(run)
     assert lift(run, fitting=FITTED, showing=QUIET) == 0
-    assert stages_done(run, before) == ["poses", "canonical", "temporal"]
+    assert stages_done(run, before) == ["poses", "canonical", "temporal", "detail"]
     report = read_json(run / "poses" / "report.json")
     notes = read_json(run / "videos" / "videos.json")
     assert report["freeze_frame"] == len(drawn) - 1 - notes["canonical"], "found by its looks, not by the notes"
@@ -188,7 +188,7 @@ def test_news_as_lines_of_json(run: Path, painter: Painter, capsys: pytest.Captu
     generate(PROMPT, run, None, TWO_LINKS, TINY, showing=Showing("cpu", json=True))
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert rows.pop()["run"] == str(run)
-    assert [row["stage"] for row in rows] == ["videos", "poses", "canonical", "temporal", "outputs"]
+    assert [row["stage"] for row in rows] == ["videos", "poses", "canonical", "temporal", "detail", "outputs"]
     generate(PROMPT, run, None, TWO_LINKS, TINY, showing=QUIET)
     assert capsys.readouterr().out == ""
 

@@ -24,6 +24,7 @@ from fourreal.video import (
     SizeError,
     TextCondition,
     UnsupportedConditionError,
+    Upsamples,
     VideoModel,
     VideoModelError,
 )
@@ -318,6 +319,28 @@ class TestDenoise:
             model.denoise(blank(model, width=1), 1.0, text)
         with pytest.raises(SizeError, match="channels"):
             model.denoise(blank(model, channels=1), 1.0, text)
+
+
+class TestUpsample:
+    def test_a_model_that_says_it_can_does(self, model: VideoModel, clip: torch.Tensor) -> None:
+        if "upsample" not in model.spec.features:
+            assert not isinstance(model, Upsamples)
+            return
+        assert isinstance(model, Upsamples)
+        spec = model.spec
+        large = torch.nn.functional.interpolate(clip, scale_factor=2.0)
+        for frames in (clip, large):
+            again = model.upsample(frames, seed=3)
+            assert again.shape == (spec.frames, 3, *spec.size)
+            assert 0 <= float(again.min()) <= float(again.max()) <= 1
+            small = torch.nn.functional.interpolate(again, spec.score_size, mode="area")
+            told = torch.nn.functional.interpolate(frames, spec.score_size, mode="area")
+            assert (small - told).abs().mean() < 0.05, "what it was told is still there"
+            assert torch.equal(again, model.upsample(frames, seed=3))
+        with pytest.raises(FrameCountError, match=str(spec.frames)):
+            model.upsample(clip[1:])
+        with pytest.raises(SizeError):
+            model.upsample(clip[..., : spec.score_size[1] - 1])
 
 
 class TestConditionsThatDoNotFit:

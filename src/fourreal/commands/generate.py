@@ -77,7 +77,7 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
     """
     from fourreal.stages.videos import VideosConfig
 
-    from .settings import Settings, fits, step_of
+    from .settings import Settings, detail_of, fits, step_of
 
     if drawing.camera is not None and drawing.coverage is not None:
         raise FourRealError("--camera and --coverage both say where the freeze-time camera goes; give one of them")
@@ -94,7 +94,8 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
         steps=drawing.steps,
     )
     weights = None if drawing.weights is None else drawing.weights.absolute()
-    return Settings(first, later, videos=videos, models=models, weights=weights, recipe=recipe, effort=effort)
+    detail = detail_of(recipe, effort, drawing.seed)
+    return Settings(first, later, detail, videos=videos, models=models, weights=weights, recipe=recipe, effort=effort)
 
 
 def resume(

@@ -90,14 +90,15 @@ def lift(
 def _of_clips(clips: OwnClips, fitting: Fitting, prompt: str | None, models: ModelOptions) -> Settings:
     from fourreal.stages.clips import ClipsConfig
 
-    from .settings import Settings, fits
+    from .settings import Settings, detail_of, fits
 
     recipe, effort = fitting.recipe or "default", 1.0 if fitting.effort is None else fitting.effort
     first, later = fits(recipe, effort, 0, prompt is not None and models.teacher != "none")
     files = [None if path is None else path.absolute() for path in (clips.freeze, clips.reference, clips.cameras)]
     assert files[0] is not None
     taken = ClipsConfig(files[0], files[1], files[2])
-    return Settings(first, later, clips=taken, models=models, prompt=prompt, recipe=recipe, effort=effort)
+    detail = detail_of(recipe, effort, 0)
+    return Settings(first, later, detail, clips=taken, models=models, prompt=prompt, recipe=recipe, effort=effort)
 
 
 def _of_run(run: Path, fitting: Fitting) -> Settings:
@@ -105,7 +106,7 @@ def _of_run(run: Path, fitting: Fitting) -> Settings:
     from fourreal.run import CONFIG, read_config
     from fourreal.stages.videos import FREEZE
 
-    from .settings import Settings, fits, settings_of_run, with_fits
+    from .settings import Settings, detail_of, fits, settings_of_run, with_fits
 
     if (run / CONFIG).exists():
         settings = settings_of_run(read_config(run), run / CONFIG)
@@ -114,4 +115,4 @@ def _of_run(run: Path, fitting: Fitting) -> Settings:
         raise FourRealError(f"{run / FREEZE} does not exist; draw clips with `4real video`, or give --freeze")
     recipe, effort = fitting.recipe or "default", 1.0 if fitting.effort is None else fitting.effort
     first, later = fits(recipe, effort, 0)
-    return Settings(first, later, recipe=recipe, effort=effort)
+    return Settings(first, later, detail_of(recipe, effort, 0), recipe=recipe, effort=effort)

@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fourreal.core.errors import FourRealError
 from fourreal.export.outputs import OUTPUTS, write_outputs
-from fourreal.recipes import canonical_default, canonical_paper, temporal_default, temporal_paper
+from fourreal.recipes import canonical_default, canonical_paper, detail_default, temporal_default, temporal_paper
 from fourreal.run import Stage
-from fourreal.stages import canonical, clips, poses, temporal, videos
+from fourreal.stages import canonical, clips, detail, poses, temporal, videos
 from fourreal.stages.canonical import CanonicalConfig
 from fourreal.stages.clips import ClipsConfig
+from fourreal.stages.detail import DetailConfig
 from fourreal.stages.lift_views import COVERAGE, write_coverage
-from fourreal.stages.lifted import MOTION, NOTES, SCENE, WARP
+from fourreal.stages.lifted import LIFTED, MOTION, NOTES, SCENE, WARP
 from fourreal.stages.news import Desk, News, Tell
 from fourreal.stages.poses import PosesConfig
 from fourreal.stages.scoring import Teacher
 from fourreal.stages.settings import SettingsError, from_json, to_json
 from fourreal.stages.temporal import TemporalConfig
 from fourreal.stages.videos import VideosConfig
+from fourreal.video.base import Upsamples
 from fourreal.video.embedded.weights import FOLDER
 
 from .models import ModelOptions
@@ -42,6 +44,7 @@ class Settings:
 
     Attributes:
         canonical, temporal: the fits.
+        detail: how the scene learns from pictures that the video model draws again.
         poses: how cameras are found.
         videos: what is drawn; or
         clips: which clips are taken instead.
@@ -54,6 +57,7 @@ class Settings:
 
     canonical: CanonicalConfig
     temporal: TemporalConfig
+    detail: DetailConfig = field(default_factory=DetailConfig)
     poses: PosesConfig = field(default_factory=PosesConfig)
     videos: VideosConfig | None = None
     clips: ClipsConfig | None = None
@@ -62,7 +66,7 @@ class Settings:
     prompt: str | None = None
     recipe: RecipeName = "default"
     effort: float = 1.0
-    until: Literal["videos", "poses", "canonical", "temporal", "outputs"] = "outputs"
+    until: Literal["videos", "poses", "canonical", "temporal", "detail", "outputs"] = "outputs"
 
     @property
     def said(self) -> str | None:
@@ -89,6 +93,11 @@ def fits(recipe: RecipeName, effort: float, seed: int, guided: bool = False) -> 
     steps, guided = (0.4 * effort, False) if recipe == "preview" else (effort, guided)
     first = CanonicalConfig(canonical_default(steps, guided=guided), _SEEDS[recipe], seed=seed)
     return first, TemporalConfig(temporal_default(steps, guided=guided), seed=seed)
+
+
+def detail_of(recipe: RecipeName, effort: float, seed: int) -> DetailConfig:
+    """The settings of the detail pass; only the paper's recipe has it (docs/generate.md has the figures)."""
+    return DetailConfig(recipe == "paper", detail_default(effort), seed=seed)
 
 
 def step_of(recipe: RecipeName) -> float:
@@ -126,6 +135,18 @@ class Opened:
             return None
         return Teacher.of(self.models.teacher, said)
 
+    def upsampler(self) -> Upsamples | None:
+        """Who draws pictures again: the first of the run's models that can; None if the run has no such model.
+
+        Clips of one's own have none unless a model is named, the embedded one knows nothing of their world.
+        """
+        if self._settings.videos is None and self._settings.models.is_default:
+            return None
+        for model in self.models:
+            if model is not None and "upsample" in model.spec.features and isinstance(model, Upsamples):
+                return model
+        return None
+
     def check(self) -> None:
         """Raise `FourRealError` if the prompt or a setting of the clips does not fit the model."""
         config = self._settings.videos
@@ -145,6 +166,7 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
     found = {name: run / name for name in (poses.CAMERAS, poses.REPORT)}
     taught = {"models": to_json(settings.models), "prompt": settings.said} if settings.guided else {}
     fitted = {name: run / name for name in (canonical.SCENE, canonical.WARP)}
+    lifted = tuple(f"{LIFTED}/{name}" for name in (SCENE, WARP, NOTES))
     memory = "--set canonical.seeds=8000, --set poses.width=192, or --recipe preview"
     stages = [
         *_sources(settings, opened),
@@ -161,10 +183,11 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
         ),
         Stage(
             "temporal", {**to_json(settings.temporal), **taught}, {**own, **found, **fitted},
-            (SCENE, WARP, NOTES, COVERAGE, temporal.REPORT),
-            lambda desk, tell: _temporal(settings.temporal, device, desk, tell, opened.teacher),
+            (*lifted, temporal.REPORT),
+            lambda desk, tell: temporal.make_temporal(settings.temporal, device, desk, tell, opened.teacher),
             seconds=_guess(settings.temporal.phases), advice=memory,
         ),
+        _detail(settings, run, device, opened),
         Stage(
             "outputs", {}, {**{name: run / name for name in (SCENE, MOTION, WARP)}, **own, **found}, OUTPUTS,
             lambda desk, tell: _outputs(device, desk, tell), seconds=25, advice="--recipe preview",
@@ -204,10 +227,25 @@ def _guess(phases: tuple[Any, ...]) -> float:
     return sum(p.steps * (p.views + 1.5 * p.frames) / p.shrink**2 for p in phases) * 0.03
 
 
-def _temporal(config: TemporalConfig, device: torch.device, desk: Desk, tell: Tell, teacher: Teacher | None) -> None:
-    """The fit, and what the clips show of its result."""
-    temporal.make_temporal(config, device, desk, tell, teacher)
-    write_coverage(desk.out, device)
+def _detail(settings: Settings, run: Path, device: torch.device, opened: Opened) -> Stage:
+    """The stage that publishes the scene, fine-tuned if that is wanted, and what the clips show of it."""
+    config = settings.detail
+
+    def work(desk: Desk, tell: Tell) -> None:
+        detail.make_detail(config, device, desk, tell, opened.upsampler)
+        write_coverage(desk.out, device)
+
+    inputs = {name: run / name for name in (*(f"{LIFTED}/{n}" for n in (SCENE, MOTION, WARP, NOTES)), poses.REPORT)}
+    wanted: dict[str, Any] = {"on": False}
+    if config.on:
+        wanted = {**to_json(config), "models": to_json(settings.models)}
+        inputs |= {name: run / name for name in (videos.FREEZE, videos.REFERENCE, poses.CAMERAS)}
+        inputs |= {"weights": settings.weights or FOLDER} if settings.models.is_default else {}
+    return Stage(
+        "detail", wanted, inputs, (SCENE, WARP, NOTES, COVERAGE), work,
+        seconds=_guess(config.phases) * 1.4 if config.on else 2,
+        advice="--set detail.clips=2, or --set detail.on=false",
+    )  # fmt: skip
 
 
 def _outputs(device: torch.device, desk: Desk, tell: Tell) -> None:
@@ -230,4 +268,7 @@ def with_fits(settings: Settings, recipe: RecipeName | None, effort: float | Non
     recipe, effort = recipe or settings.recipe, settings.effort if effort is None else effort
     taught = settings.said is not None and settings.models.teacher != "none"
     first, later = fits(recipe, effort, settings.canonical.seed, taught)
-    return replace(settings, canonical=first, temporal=later, recipe=recipe, effort=effort)
+    return replace(
+        settings, canonical=first, temporal=later, detail=detail_of(recipe, effort, settings.canonical.seed),
+        recipe=recipe, effort=effort,
+    )  # fmt: skip

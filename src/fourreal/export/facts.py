@@ -88,7 +88,7 @@ def _leaves(data: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _curves(run: Path) -> dict[str, dict[str, list[tuple[float, float]]]]:
     """Curves from the reports of the fits."""
     curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for stage in ("canonical", "temporal", "refine"):
+    for stage in ("canonical", "temporal", "detail"):
         rows = _object(run / stage / "report.json").get("curve")
         for row in rows if isinstance(rows, list) else ():
             losses = row.get("losses") if isinstance(row, dict) else None

@@ -17,6 +17,7 @@ from fourreal.fit.state import FitState
 from .canonical import refined_cameras
 
 SCENE, MOTION, WARP, NOTES = "scene.safetensors", "motion.safetensors", "warp.safetensors", "lift.json"
+LIFTED = "temporal"  # folder of these files as the temporal stage leaves them
 
 
 def save_lift(out: Path, state: FitState, clips: Clips, fps: float, notes: dict[str, Any]) -> None:

@@ -92,7 +92,7 @@ def scored(
         factor = phase.shrink_of(*clips.freeze.images.shape[-2:]) * wanted.shrink
         level = pyramid.setdefault(factor, clips.shrunk(factor))
         shot = _shot(level, wanted, teacher, focus, state.generator)
-        frames = _rendered(state, shot, level, render)
+        frames = rendered(state, shot.cameras, render, moves=shot.moves and level.reference is not None)
         noise = annealed_level(state.step, phase.steps, highest=wanted.highest, lowest=wanted.lowest)
         share = _score(frames, shot, level, teacher, sigma_of(noise), focus, state.generator) / _SUMMED
         terms: Mapping[str, Tensor] = {**evaluation.terms, "score": share.detach()}
@@ -125,16 +125,19 @@ def _shot(clips: Clips, wanted: Guidance, teacher: Teacher, focus: Tensor, gener
     return _Shot(path, teacher.freeze, clips.reference.images[moment], moves=True)
 
 
-def _rendered(state: FitState, shot: _Shot, clips: Clips, render: Rasterizer) -> Float[Tensor, "F 3 H W"]:
-    """The clip, with gradients. All frames of one time share one state of the Gaussians."""
+def rendered(state: FitState, cameras: Cameras, render: Rasterizer, *, moves: bool = True) -> Float[Tensor, "F 3 H W"]:
+    """The scene from `cameras` at their times, with gradients; in motion if it has one and it `moves`.
+
+    All frames of one time share one state of the Gaussians.
+    """
     p = state.params
     device = p["means"].device
-    views = Views(shot.cameras.viewmats.to(device), shot.cameras.Ks.to(device), shot.cameras.width, shot.cameras.height)
+    views = Views(cameras.viewmats.to(device), cameras.Ks.to(device), cameras.width, cameras.height)
     means, quats, log_scales = p["means"], p["quats"], p["log_scales"]
-    if shot.moves and clips.reference is not None:
-        motion = state.modules["motion"]
+    motion = state.modules.get("motion")
+    if moves and motion is not None:
         assert isinstance(motion, DeformField)
-        times = shot.cameras.moments
+        times = cameras.moments.to(device)
         still = bool((times == times[0]).all())
         offsets = motion.offsets(means, float(times[0]) if still else times)
         means, quats, log_scales = offsets.apply(means, quats, log_scales)

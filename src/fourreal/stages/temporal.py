@@ -29,7 +29,7 @@ from fourreal.raster import select
 from . import canonical, poses
 from .canonical import inner_space, told
 from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
-from .lifted import save_lift
+from .lifted import LIFTED, save_lift
 from .news import Desk, News, Tell
 from .poses import read_run_clips
 from .scoring import Teacher, taught
@@ -139,7 +139,7 @@ def make_temporal(
             on_progress=progress, on_state=Glances(glance),
         )  # fmt: skip
         glance(state)
-    save_lift(desk.out, state, clips, fps, _notes(desk.run))
+    save_lift(desk.out / LIFTED, state, clips, fps, _notes(desk.run))
     write_json(desk.out / REPORT, {"gaussians": len(state.params["means"]), "curve": curve.rows})
 
 

@@ -208,6 +208,23 @@ class VideoModel(Protocol):
         ...
 
 
+@runtime_checkable
+class Upsamples(Protocol):
+    """What a model with the feature "upsample" offers beside the protocol."""
+
+    @property
+    def spec(self) -> VideoModelSpec:
+        """What the model can do; `spec.score_size` is its low resolution."""
+        ...
+
+    def upsample(self, frames: Float[Tensor, "F 3 H W"], *, seed: int = 0) -> Float[Tensor, "F 3 h w"]:
+        """A clip in [0, 1], made small to `spec.score_size` and drawn again from there at `spec.size`, on the CPU.
+
+        Raises `FrameCountError` if it is not a whole clip, `SizeError` if it is smaller than the low resolution.
+        """
+        ...
+
+
 def check_prompt(prompt: str) -> None:
     """Raise `PromptError` unless the prompt says something, in at most `MAX_PROMPT` characters."""
     if not prompt.strip():

@@ -35,7 +35,7 @@ from .base import (
     check_prompt,
 )
 
-_FEATURES: frozenset[Feature] = frozenset({"text", "first_frame", "prefix", "frames", "camera", "score"})
+_FEATURES: frozenset[Feature] = frozenset({"text", "first_frame", "prefix", "frames", "camera", "score", "upsample"})
 _ORBIT = 60.0  # degrees that a freeze-time clip goes to the right if no path is given
 _KEPT = 8  # clips held ready: an optimisation asks for the same few again and again
 _SECONDS = 2.0  # a world's clip lasts this long, whatever its number of frames
@@ -135,6 +135,15 @@ class OracleVideoModel:
                 f"{self.spec.name} encodes frames of at least {height}x{width}, got {list(frames.shape[-2:])}"
             )
         return self._encoded(frames)
+
+    def upsample(self, frames: Float[Tensor, "F 3 H W"], *, seed: int = 0) -> Float[Tensor, "F 3 h w"]:
+        """A clip made small and then smoothly large: of views that it is not told of, this model knows nothing more.
+
+        Raises:
+            FrameCountError, SizeError: as `encode` does.
+        """
+        small = self.encode(frames.detach()).cpu()
+        return ((F.interpolate(small, self.spec.size, mode="bicubic", align_corners=False) + 1) / 2).clamp(0, 1)
 
     def denoise(
         self,

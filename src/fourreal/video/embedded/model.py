@@ -154,6 +154,12 @@ class EmbeddedVideoModel:
             clip = torch.where(mask[:, None, None, None], given_frames, clip)
         return clip
 
+    @torch.no_grad()
+    def upsample(self, frames: Float[Tensor, "F 3 H W"], *, seed: int = 0) -> Float[Tensor, "F 3 h w"]:
+        """The clip [16, 3, H, W] as this model draws it from its means over areas, 36x64; see `Upsamples.upsample`."""
+        small = (self.encode(frames.to(self.device)) + 1) / 2
+        return self._upsampled(small, None, torch.zeros(len(frames), dtype=torch.bool), seed).cpu()
+
     def _upsampled(self, clip: Tensor, given: Tensor | None, mask: Tensor, seed: int) -> Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             return upsample(self.upsampler, clip, known=given, is_known=mask, seed=seed).float()
