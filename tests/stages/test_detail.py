@@ -33,12 +33,12 @@ from fourreal.video.oracle import OracleVideoModel
 
 CPU = torch.device("cpu")
 SEED = TUNING + 5
-SMALL = Filming(64, 36, frames=4, views=5, degrees=60.0)
+SMALL = Filming(32, 18, frames=4, views=5, degrees=60.0)
 QUIET = Showing("cpu", quiet=True)
 PROMPT, DRAWING = "a panda dancing on grass", Drawing(coverage=20.0)
 TINY = ("canonical.seeds=300", "canonical.nodes=8", "temporal.nodes=8", "poses.width=64", "detail.clips=2",
         "until=detail")  # fmt: skip
-ON = ("detail.on=true", "detail.phases.redrawn.steps=6")
+ON = ("detail.on=true", "detail.phases.redrawn.steps=3")
 
 
 class Painter(OracleVideoModel):
@@ -72,7 +72,7 @@ def case() -> Case:
 def state(case: Case) -> FitState:
     """A rough lift."""
     phases = canonical_default(0.03), temporal_default(0.01)
-    return fit_clips(case.clips, LiftConfig(Path(), seeds=500, nodes=12), *phases, CPU)
+    return fit_clips(case.clips, LiftConfig(Path(), seeds=300, nodes=8), *phases, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_a_run_takes_the_pass_and_only_that_again(run: Path, painter: Painter) -
     assert (run / "scene.safetensors").read_bytes() != plain
     assert (run / PICTURE).stat().st_size > 0
     rows = read_json(run / REPORT)["curve"]
-    assert rows[-1]["step"] == 6
+    assert rows[-1]["step"] == 3
     assert "redrawn" in rows[-1]["losses"]
     assert again(run, *ON) == []
     assert again(run, *ON, "detail.weight=0.3") == ["detail"]
