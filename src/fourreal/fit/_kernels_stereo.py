@@ -94,11 +94,13 @@ def blur(cost: Array, out: Array, share: Share) -> None:
                         out[y, x, d] += cost[i, j, d] * weight
 
 
-@kernel(fast=True)
 def aggregate(cost: Array, picture: Array, step: Real, jump: Real, total: Array) -> None:
     """Semi-global matching (Hirschmueller 2008, TPAMI): the costs of the cheapest paths from eight sides, summed.
 
     A change by one plane costs `step`, a larger one `jump`, less where `picture` [h, w, C] has an edge.
+
+    Not a kernel around a kernel: of those numba keeps two copies of the inner one, optimised each by itself, and runs
+    one where they were just compiled and the other where they come from the cache, with other roundings.
     """
     total[:] = 0
     for way in range(8):
