@@ -31,6 +31,7 @@ class Setting:
     strengths: tuple[float, ...] = (0.25, 0.5, 1.0)
     scenes: Path | None = None
     clips: Path | None = None
+    weights: Path | None = None
     plain: bool = True
     fit_seed: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)

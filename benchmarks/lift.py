@@ -17,6 +17,9 @@ Sections:
   clean    clean clips and known poses, beside a plain deformable 3DGS
   spoiled  freeze-time clips spoiled at several strengths, with and without parts of the method
   poses    known poses with noise, corrected before the fit, refined in it, or neither; no poses at all
+  score    score distillation: the default lift without a teacher, as many steps without one, with the oracle (which
+           denoises without error) and with the embedded model as teacher, on clean clips and on clips spoiled at 0.5;
+           gains are those over as many steps
   scenes   --scenes DIR: folders with cameras.json, freeze.mp4, ref.mp4, heldout*.mp4 made by other renderers
   clips    --clips DIR: folders with freeze.mp4 and perhaps ref.mp4, of which nothing is known; truth_view*.mp4 and
            truth_moving.mp4 are measured where they are there
@@ -35,6 +38,7 @@ import _lift_worlds as worlds
 import torch
 from _lift_poses import poses
 from _lift_report import Setting
+from _lift_score import score
 
 from fourreal.core.storage import write_json
 from fourreal.stages.trial import JUDGED, TUNING, Filming
@@ -43,6 +47,7 @@ SECTIONS = {
     "clean": worlds.clean,
     "spoiled": worlds.spoiled,
     "poses": poses,
+    "score": score,
     "scenes": files.scenes,
     "clips": files.clips,
 }
@@ -65,6 +70,7 @@ def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Pat
     parser.add_argument("--strengths", type=float, nargs="+", default=[0.25, 0.5, 1.0])
     parser.add_argument("--scenes", type=Path)
     parser.add_argument("--clips", type=Path)
+    parser.add_argument("--weights", type=Path, help="folder of other weights for the embedded model (score)")
     parser.add_argument("--no-plain", action="store_true", help="without the plain deformable 3DGS")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--pictures", type=Path)
@@ -83,6 +89,7 @@ def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Pat
         strengths=tuple(args.strengths),
         scenes=args.scenes,
         clips=args.clips,
+        weights=args.weights,
         plain=not args.no_plain,
         fit_seed=args.fit_seed,
     )

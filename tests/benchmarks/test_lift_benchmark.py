@@ -17,6 +17,7 @@ from fourreal.io.cameras_json import CameraGroup, CameraSet, write_cameras_json
 from fourreal.io.video import write_video
 from fourreal.pose import align, differences
 from fourreal.stages.trial import TUNING, Filming, world_case
+from video.tiny import tiny_weights
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = ["--size", "64", "--frames", "3", "--views", "5", "--degrees", "50", "--effort", "0.003", "--gaussians", "200"]
@@ -50,6 +51,26 @@ def test_clean_and_spoiled_worlds(
     printed = capsys.readouterr().out
     ours = next(line for line in printed.splitlines() if line.startswith("| ours | 1 |"))
     assert f"{rows[0]['scores']['heldout']['psnr']:.2f}" in ours
+
+
+def test_teachers_score_clean_and_spoiled_lifts(
+    module: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, pictures = tmp_path / "lift.json", tmp_path / "pictures"
+    options = [*_TINY, "--weights", str(tiny_weights()[0]), "--json", str(out), "--pictures", str(pictures)]
+    module("lift").main([*options, "--only", "score"])
+    rows = json.loads(out.read_text())["rows"]
+    teachers = ["none", "none, as many steps", "oracle", "embedded"]
+    assert [(r["section"], r["method"]) for r in rows] == [
+        (section, method) for section in ("score, clean", "score, spoiled 0.5") for method in teachers
+    ]
+    assert len(list(pictures.glob("*.png"))) == len(rows)
+    for some in (rows[:4], rows[4:]):
+        figures = [r["scores"]["heldout"]["psnr"] for r in some]
+        assert len(set(figures)) == 4, "every teacher leads elsewhere"
+    printed = capsys.readouterr().out
+    gain = rows[2]["scores"]["heldout"]["psnr"] - rows[1]["scores"]["heldout"]["psnr"]
+    assert f"| oracle | {gain:+.2f} (" in printed
 
 
 def test_noise_on_poses_is_what_it_says(module: Callable[[str], ModuleType]) -> None:

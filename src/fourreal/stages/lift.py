@@ -20,6 +20,7 @@ from fourreal.pose import Wanted, locate, prepare_clips
 
 from .canonical import CanonicalConfig, fit_canonical
 from .lifted import MOTION, NOTES, SCENE, WARP, load_lift, save_lift
+from .scoring import Teacher
 from .temporal import TemporalConfig, fit_temporal
 
 __all__ = ["MOTION", "NOTES", "SCENE", "WARP", "LiftConfig", "fit_clips", "load_lift", "read_clips", "save_lift"]
@@ -78,21 +79,26 @@ def fit_clips(
     temporal: Sequence[Phase],
     device: torch.device,
     *,
+    teacher: Teacher | None = None,
     checkpoint: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> FitState:
-    """Fit both stages; goes on from `checkpoint` (and a file beside it) if these hold the same run."""
+    """Fit both stages; goes on from `checkpoint` (and a file beside it) if these hold the same run.
+
+    A `teacher` scores the phases that have a guidance.
+    """
     first = CanonicalConfig(tuple(canonical), config.seeds, config.nodes, config.seed)
     later = TemporalConfig(tuple(temporal), config.nodes, config.seed)
     done = sum(p.steps for p in canonical)
     steps = done + (sum(p.steps for p in temporal) if clips.reference is not None else 0)
     state = fit_canonical(
-        clips, first, device, checkpoint=checkpoint, on_progress=lambda n: on_progress(replace(n, steps=steps))
-    )
+        clips, first, device, teacher=teacher, checkpoint=checkpoint,
+        on_progress=lambda n: on_progress(replace(n, steps=steps)),
+    )  # fmt: skip
     if clips.reference is None:
         return state
     beside = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.temporal")
     return fit_temporal(
-        clips, state.gaussians(), state.modules, later, checkpoint=beside,
+        clips, state.gaussians(), state.modules, later, teacher=teacher, checkpoint=beside,
         on_progress=lambda n: on_progress(replace(n, step=n.step + done, steps=steps)),
     )  # fmt: skip

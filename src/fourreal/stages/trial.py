@@ -31,6 +31,7 @@ from fourreal.worlds import render as render_world
 
 from .lift import LiftConfig, fit_clips, read_clips
 from .lift_views import camera_group, true_pictures
+from .scoring import Teacher
 
 # Worlds that nothing was trained on: the embedded model's end at 2^40. Tune on the first range, judge on the others.
 TUNING, JUDGED, ABLATED = ((1 << 40) + (1 << 31) + (i << 20) for i in range(3))
@@ -208,6 +209,8 @@ def lift_case(
     effort: float = 1.0,
     seed: int = 0,
     seeds: int = 20_000,
+    teacher: Teacher | None = None,
+    guided: bool | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Lifted:
     """Both stages of the default recipe on clips with cameras, without files.
@@ -218,13 +221,16 @@ def lift_case(
         effort: factor on the steps.
         seed: of everything random.
         seeds: Gaussians to start from.
+        teacher: scores renderings in the phases for it.
+        guided: whether there are phases for a teacher; None: if there is one. Without one they reconstruct alone.
         on_progress: told how it goes.
     """
     begun = time.perf_counter()
     device, parts = clips.freeze.images.device, parts or Ablations()
     config = LiftConfig(Path(), seeds=seeds, seed=seed)
-    phases = canonical_default(effort, parts), temporal_default(effort, parts)
-    state = fit_clips(clips, config, *phases, device, on_progress=on_progress)
+    guided = teacher is not None if guided is None else guided
+    phases = canonical_default(effort, parts, guided), temporal_default(effort, parts, guided)
+    state = fit_clips(clips, config, *phases, device, teacher=teacher, on_progress=on_progress)
     return lifted(state, clips, time.perf_counter() - begun)
 
 
