@@ -20,7 +20,7 @@ from fourreal.stages.trial import TUNING, Filming, world_case
 from video.tiny import tiny_weights
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
-_TINY = ["--size", "64", "--frames", "3", "--views", "5", "--degrees", "50", "--effort", "0.003", "--gaussians", "200"]
+_TINY = ["--size", "32", "--frames", "3", "--views", "5", "--degrees", "50", "--effort", "0.003", "--gaussians", "100"]
 _TINY += ["--worlds", "tuning", "--seeds", "3"]
 CPU = torch.device("cpu")
 
@@ -57,7 +57,17 @@ def test_teachers_score_clean_and_spoiled_lifts(
     module: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, pictures = tmp_path / "lift.json", tmp_path / "pictures"
-    options = [*_TINY, "--weights", str(tiny_weights()[0]), "--json", str(out), "--pictures", str(pictures)]
+    options = [
+        *_TINY,
+        "--size",
+        "64",
+        "--weights",
+        str(tiny_weights()[0]),
+        "--json",
+        str(out),
+        "--pictures",
+        str(pictures),
+    ]
     module("lift").main([*options, "--only", "score"])
     rows = json.loads(out.read_text())["rows"]
     teachers = ["none", "none, as many steps", "oracle", "embedded"]
