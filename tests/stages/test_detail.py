@@ -138,7 +138,7 @@ def test_a_scene_learns_what_the_redrawn_pictures_know(case: Case, state: FitSta
     renders = lifted(state, case.clips, 0.0).render(seen.cameras)
     found = {}
     for name, pictures in (("true", seen.images), ("own", renders)):
-        redrawn = Redrawn(Targets(pictures, seen.cameras), renders)
+        redrawn = Redrawn(Targets(pictures, seen.cameras), renders, len(renders))
         after = fit_detail(case.clips, state.gaussians(), copy.deepcopy(state.modules), config, redrawn)
         others = case.truth["heldout1"]
         found[name] = float(psnr(lifted(after, case.clips, 0.0).render(others.cameras), others.images).mean())

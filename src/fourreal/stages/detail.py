@@ -83,10 +83,12 @@ class Redrawn:
     Attributes:
         targets: the pictures, at the size of the clips, with cameras and times.
         renders: [N, 3, H, W] what they were drawn from.
+        frames: of one clip of them.
     """
 
     targets: Targets
     renders: Tensor
+    frames: int
 
 
 def detail_paths(clips: Clips, focus: Float[Tensor, " 3"], frames: int, config: DetailConfig) -> list[Cameras]:
@@ -137,7 +139,7 @@ def redraw(state: FitState, paths: Sequence[Cameras], model: Upsamples, seed: in
         shown = render_dynamic(splats, motion, path.to(device), select(device)).cpu()
         pictures.append(resize_frames(model.upsample(shown, seed=seed + number).clamp(0, 1), *shown.shape[-2:]))
         before.append(shown)
-    return Redrawn(Targets(torch.cat(pictures), joined(paths)), torch.cat(before))
+    return Redrawn(Targets(torch.cat(pictures), joined(paths)), torch.cat(before), model.spec.frames)
 
 
 def joined(paths: Sequence[Cameras]) -> Cameras:
@@ -246,8 +248,8 @@ def make_detail(
 
 @torch.no_grad()
 def beside(state: FitState, redrawn: Redrawn) -> Float[Tensor, "3 three_H three_W"]:
-    """Three of the pictures in a row: the renders, drawn again below, and how they look in the state."""
-    some = [0, len(redrawn.renders) // 2, len(redrawn.renders) - 1]
+    """Three pictures of the first clip: the renders, drawn again below, and how they look in the state."""
+    some = [0, redrawn.frames // 2, redrawn.frames - 1]
     device = state.params["means"].device
     after = torch.cat([rendered(state, redrawn.targets.cameras[i], select(device)).cpu() for i in some])
     rows = (redrawn.renders[some], redrawn.targets.images[some], after.clamp(0, 1))
@@ -277,7 +279,7 @@ def _redrawn(state: FitState, clips: Clips, model: Upsamples, config: DetailConf
     kept = desk.scratch / "redrawn.safetensors"
     if kept.exists():
         tensors, _ = load_tensors(kept, kind=_KIND)
-        return Redrawn(Targets(tensors["redrawn"], joined(paths)), tensors["renders"])
+        return Redrawn(Targets(tensors["redrawn"], joined(paths)), tensors["renders"], model.spec.frames)
     made = redraw(state, paths, model, config.seed, tell)
     save_tensors(kept, {"redrawn": made.targets.images, "renders": made.renders}, {}, kind=_KIND)
     return made
