@@ -9,7 +9,7 @@ import torch
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.video import Video
-from fourreal.worlds import Shots, core_cameras, orbit_cameras, render_fast, sample_worlds, spoil
+from fourreal.worlds import Shots, core_cameras, orbit_cameras, render, sample_worlds, spoil
 
 
 def shots_of(seed: int, degrees: float, frames: int) -> Shots:
@@ -21,7 +21,7 @@ def shots_of(seed: int, degrees: float, frames: int) -> Shots:
 def clip(seed: int, degrees: float, frames: int = 16, warp: float = 0.0) -> tuple[Video, Cameras]:
     """A clip of 256x144 and its cameras."""
     world, shots = sample_worlds([seed], "cpu"), shots_of(seed, degrees, frames)
-    rgb, _ = render_fast(world, shots, ss=1, compiled=False)
+    rgb = render(world, shots, ss=1, geometry=False).rgb
     spoiled = spoil(rgb.float(), torch.tensor([seed]), warp=warp, drift=warp)
     return Video(spoiled.rgb[0].contiguous()), core_cameras(shots, 0)
 

@@ -6,15 +6,15 @@ import torch
 
 from fourreal.core.video import Video
 from fourreal.pose import ALIKE, camera_moves, most_alike
-from fourreal.worlds import orbit_cameras, reference_cameras, render_fast, sample_worlds, spoil
+from fourreal.worlds import orbit_cameras, reference_cameras, render, sample_worlds, spoil
 
 
 @functools.cache
 def clips(seed: int, moment: float, warp: float = 0.0) -> tuple[Video, Video]:
     """A reference clip, and a freeze-time clip of one of its moments that begins at its view, spoiled."""
     world = sample_worlds([seed], "cpu")
-    still = render_fast(world, reference_cameras(world, 8), ss=1, compiled=False)[0][0].float()
-    orbit = render_fast(world, orbit_cameras(world, 6, degrees=40, moment=moment), ss=1, compiled=False)[0].float()
+    still = render(world, reference_cameras(world, 8), ss=1, geometry=False).rgb[0]
+    orbit = render(world, orbit_cameras(world, 6, degrees=40, moment=moment), ss=1, geometry=False).rgb
     return Video(still), Video(spoil(orbit, torch.tensor([seed]), warp=warp, drift=warp).rgb[0])
 
 

@@ -22,7 +22,7 @@ from fourreal.pose import (
     shared_moment,
     standing_still,
 )
-from fourreal.worlds import core_cameras, reference_cameras, render_fast, sample_worlds
+from fourreal.worlds import core_cameras, reference_cameras, render, sample_worlds
 
 WorldClip = Callable[..., tuple[Video, Cameras]]
 
@@ -32,7 +32,7 @@ def reference() -> tuple[Video, Cameras]:
     """The reference clip of the world of `freeze`."""
     world = sample_worlds([3], "cpu")
     shots = reference_cameras(world, 6)
-    rgb, _ = render_fast(world, shots, ss=1, compiled=False)
+    rgb = render(world, shots, ss=1, geometry=False).rgb
     return Video(rgb[0].float().contiguous()), core_cameras(shots, 0, 6)
 
 

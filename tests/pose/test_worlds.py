@@ -13,7 +13,7 @@ from fourreal.core.video import Video
 from fourreal.pose import Colmap, Orbit, PoseHint, Poses, reference_cameras
 from fourreal.pose.base import PoseReport
 from fourreal.pose.tracks import follow, track_error
-from fourreal.worlds import core_cameras, orbit_cameras, render_fast, sample_worlds
+from fourreal.worlds import core_cameras, orbit_cameras, render, sample_worlds
 
 
 def swept(degrees: float, frames: int) -> torch.Tensor:
@@ -23,9 +23,9 @@ def swept(degrees: float, frames: int) -> torch.Tensor:
 
 
 def test_structure_from_motion_finds_cameras_and_points(world_clip, rotation_error):
-    video, truth = world_clip(4, 60.0, 10)
+    video, truth = world_clip(4, 45.0, 7)
     poses = Colmap().build().estimate(video, PoseHint(canonical=3))
-    assert poses.report.registered == 10
+    assert poses.report.registered == 7
     assert not poses.report.suspicious, poses.report.summary()
     assert float(rotation_error(poses.cameras, truth).median()) < 0.5
     assert poses.report.focal_px == pytest.approx(float(truth.Ks[0, 0, 0]), rel=0.05)
@@ -50,7 +50,7 @@ def test_structure_from_motion_repeats_itself(world_clip):
     assert torch.equal(a.cameras.viewmats, b.cameras.viewmats)
 
 
-@pytest.mark.parametrize(("seed", "degrees"), [(1, 50.0), (4, -50.0)])
+@pytest.mark.parametrize(("seed", "degrees"), [(1, 50.0), pytest.param(4, -50.0, marks=pytest.mark.slow)])
 def test_an_arc_is_found_without_any_prior(world_clip, rotation_error, seed, degrees):
     video, truth = world_clip(seed, degrees, 10)
     poses = Orbit().estimate(video, PoseHint())
@@ -61,7 +61,7 @@ def test_an_arc_is_found_without_any_prior(world_clip, rotation_error, seed, deg
     assert float(moved.norm(dim=1).median()) < 0.02 * distance
 
 
-@pytest.mark.parametrize(("degrees", "frames"), [(20.0, 6), (60.0, 10)])
+@pytest.mark.parametrize(("degrees", "frames"), [(20.0, 6), pytest.param(60.0, 10, marks=pytest.mark.slow)])
 def test_a_camera_path_tells_the_focal_length_even_on_small_arcs(world_clip, rotation_error, degrees, frames):
     video, truth = world_clip(4, degrees, frames)
     poses = Orbit().estimate(video, PoseHint(path=swept(degrees, len(video))))
@@ -102,7 +102,7 @@ def test_a_moving_reference_camera_is_registered_with_the_scene(world_clip):
     video, truth = world_clip(4, 60.0)
     world = sample_worlds([4], "cpu")
     shots = orbit_cameras(world, 8, degrees=20, rise=5, moment=None)
-    reference = Video(render_fast(world, shots, compiled=False)[0][0].float())
+    reference = Video(render(world, shots, geometry=False).rgb[0])
     wanted = core_cameras(shots, 0)
     found = reference_cameras(reference, video, Poses(truth, PoseReport("known", 16, 16)), canonical=0)
     assert found.report.registered >= 6

@@ -55,7 +55,7 @@ def config(folder: Path) -> LiftConfig:
 def run(config: LiftConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
     clips, notes = read_clips(config)
-    state = fit_clips(clips, config, canonical_default(0.08), temporal_default(0.08), CPU)
+    state = fit_clips(clips, config, canonical_default(0.05), temporal_default(0.05), CPU)
     save_lift(out, state, clips, 8.0, notes)
     write_coverage(out, CPU)
     return out

@@ -122,6 +122,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow  # three processes import torch
 def test_two_processes_learn_as_one(tmp_path: Path) -> None:
     script = tmp_path / "pair.py"
     script.write_text(_PAIR)
