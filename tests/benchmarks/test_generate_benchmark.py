@@ -47,7 +47,7 @@ def test_prompts_become_figures_and_a_gallery_once(
     assert row["prompt"] == PROMPT
     assert set(row["psnr"]) == {"reference", "freeze", "freeze, no warps"}
     assert all(row[part].keys() >= {"clip", "seen", "side", "beyond"} for part in ("denoising", "labels"))
-    assert set(row["seconds"]) == {"videos", "poses", "canonical", "temporal"}
+    assert set(row["seconds"]) == {"videos", "poses", "canonical", "temporal", "detail"}
     assert row["memory_mb"] > 100
     assert 30 < row["coverage"]["arc"] < 60
     (failed,) = result["failed"]
