@@ -97,7 +97,8 @@ def _objective(targets: Targets, render: Rasterizer) -> Objective:
         views = Views(cameras.viewmats, cameras.Ks, cameras.width, cameras.height)
         rendering = render(splats, views, None, absgrad=phase.growth is not None)
         terms = {k: IMAGE_LOSSES[k](rendering.color, truth) for k in phase.losses if k in IMAGE_LOSSES}
-        terms |= {k: SPLAT_LOSSES[k](splats.opacities) for k in phase.losses if k in SPLAT_LOSSES}
+        drawn = (rendering.radii > 0).all(-1).any(0)
+        terms |= {k: SPLAT_LOSSES[k](splats.opacities, drawn) for k in phase.losses if k in SPLAT_LOSSES}
         loss = torch.stack([phase.losses[k] * v for k, v in terms.items()]).sum()
         return Evaluation(loss, {k: v.detach() for k, v in terms.items()}, rendering)
 

@@ -129,8 +129,8 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
         batch = _draw(level, state, phase)
         rendering = render(batch.splats, batch.views, background, absgrad=phase.growth is not None)
         terms = {k: IMAGE_LOSSES[k](rendering.color, batch.truth) for k in phase.losses if k in IMAGE_LOSSES}
-        opacities = batch.splats.opacities
-        terms |= {k: SPLAT_LOSSES[k](opacities) for k in phase.losses if k in SPLAT_LOSSES}
+        opacities, drawn = batch.splats.opacities, (rendering.radii > 0).all(-1).any(0)
+        terms |= {k: SPLAT_LOSSES[k](opacities, drawn) for k in phase.losses if k in SPLAT_LOSSES}
         if batch.warp is not None and "small" in phase.losses:
             terms["small"] = small(batch.warp, _unit(state, "warp"))
         if batch.motion is not None:

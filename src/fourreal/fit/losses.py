@@ -1,10 +1,10 @@
-"""Losses by name, each a scalar mean: of rendered and true images, or of the opacities."""
+"""Losses by name, each a scalar mean: of rendered and true images, or of the opacities and which Gaussians were drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fourreal.metrics import ssim
@@ -25,10 +25,13 @@ def dssim(image: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> F
     return 1 - ssim(image, truth).mean()
 
 
-def haze(opacities: Float[Tensor, " N"]) -> Float[Tensor, ""]:
-    """Mean opacity: a light pull that clears half-transparent floaters (as in 3DGS-MCMC, arXiv 2404.09591)."""
-    return opacities.mean()
+def haze(opacities: Float[Tensor, " N"], drawn: Bool[Tensor, " N"]) -> Float[Tensor, ""]:
+    """Mean opacity: a light pull that clears half-transparent floaters (as in 3DGS-MCMC, arXiv 2404.09591).
+
+    Only of what was drawn: where no picture looks, nothing could pull back.
+    """
+    return (opacities * drawn).mean()
 
 
 IMAGE_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "l2": l2, "dssim": dssim}
-SPLAT_LOSSES: Mapping[str, Callable[[Tensor], Tensor]] = {"haze": haze}
+SPLAT_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"haze": haze}

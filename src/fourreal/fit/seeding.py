@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fourreal.core.gaussians import Gaussians
-from fourreal.core.geometry import knn
+from fourreal.core.geometry import knn, matrix_to_quat
 
+from .ground import Plane, Rays
 from .static import Targets
 from .stereo import Stereo, depth_maps
 
@@ -22,6 +23,9 @@ _VOTES = 3  # views that must agree with a depth, beyond those that see past it
 _NEAREST = 3  # a seed is as large as its distance to so many nearest others (3DGS)
 _FILL = 0.6  # standard deviation of a seed, in spacings
 _CELLS = 24  # cells along a picture's height, each of which must have a seed
+_BEYOND = 8  # rows and columns of cells that are filled outside a picture
+_LONGEST, _THIN = 8.0, 0.2  # of a seed on the ground: along the ray at most, and upwards, in its sizes
+_OPAQUE = 3.0  # logit of the opacity of what no picture shows
 
 
 class _Seeds(NamedTuple):
@@ -30,6 +34,8 @@ class _Seeds(NamedTuple):
     means: Tensor  # [N, 3]
     sizes: Tensor  # [N] world units
     colors: Tensor  # [N, 3]
+    logits: Tensor  # [N] of the opacities
+    views: Tensor  # [N] int64, whose pixels they are
 
     def joined(self, other: _Seeds) -> _Seeds:
         return _Seeds(*(torch.cat(pair) for pair in zip(self, other, strict=True)))
@@ -39,8 +45,9 @@ class _Seeds(NamedTuple):
 def seed_gaussians(targets: Targets, count: int, generator: torch.Generator, stereo: Stereo | None = None) -> Gaussians:
     """About `count` Gaussians at pixels of `targets`, at the depth of their maps.
 
-    Where nothing that several views agree on lies in a part of a picture, it is filled with a few larger ones at the
-    depth of the surroundings.
+    Where nothing that several views agree on lies in a part of a picture, it is filled with a few larger ones on the
+    ground or far away, or at the depth of the surroundings if no ground was found. So is a margin around each picture,
+    in the colours of its border: cameras that see a little more than the clip did find no hole there.
 
     Args:
         targets: posed images, two or more.
@@ -49,24 +56,47 @@ def seed_gaussians(targets: Targets, count: int, generator: torch.Generator, ste
         stereo: the depth maps of `targets`, if they are known.
 
     Returns:
-        float32 Gaussians on the device of `targets`: round, opacity 0.5, coloured like their pixel.
+        float32 Gaussians on the device of `targets`: round, half transparent where pictures show them, coloured like their pixel.
     """
     stereo = depth_maps(targets) if stereo is None else stereo
     views = len(targets.cameras)
     sure = stereo.votes >= min(_VOTES, max(1, (views - 1) // 2))
     empty = targets.images.new_zeros
-    seeds = _Seeds(empty(0, 3), empty(0), empty(0, 3))
+    seeds = _Seeds(empty(0, 3), empty(0), empty(0, 3), empty(0), empty(0, dtype=torch.int64))
     for view in range(views):
         seeds = seeds.joined(_agreed(targets, stereo.depth[view], sure[view], view, max(1, count // views), generator))
     if len(seeds.means) > _NEAREST:
         apart = knn(seeds.means.cpu(), _NEAREST)[0].mean(1).to(seeds.sizes)
         seeds = seeds._replace(sizes=torch.minimum(seeds.sizes, apart))
+    depths = _depths_behind(targets, stereo, sure)
     for view in range(views):
-        seeds = seeds.joined(_missing(targets, stereo.depth[view], sure[view], view, seeds.means))
-    quats = torch.zeros(len(seeds.means), 4, device=seeds.means.device)
+        seeds = seeds.joined(_missing(targets, depths[view], view, seeds.means))
+    for view in range(views):
+        seeds = seeds.joined(_beyond(targets, depths[view], view, seeds.means))
+    quats, scales = _shapes(targets, seeds, stereo.ground)
+    return Gaussians(seeds.means, quats, scales.log(), seeds.logits, seeds.colors)
+
+
+def _shapes(targets: Targets, seeds: _Seeds, ground: Plane | None) -> tuple[Tensor, Tensor]:
+    """Quaternions and scales: round, but flat on the ground and as long there as the pixel's ray is slanted.
+
+    A round one near the horizon stands up before it, and is wrong from any other height.
+    """
+    scales = seeds.sizes[:, None].repeat(1, 3)
+    quats = torch.zeros(len(scales), 4, device=scales.device)
     quats[:, 0] = 1
-    log_scales = seeds.sizes.log()[:, None].expand(-1, 3).contiguous()
-    return Gaussians(seeds.means, quats, log_scales, torch.zeros_like(seeds.sizes), seeds.colors)
+    if ground is None:
+        return quats, scales
+    normal = ground.normal.to(scales)
+    on = ((seeds.means @ normal - ground.offset).abs() < 0.5 * seeds.sizes).nonzero()[:, 0]
+    rays = F.normalize(seeds.means[on] - targets.cameras.positions[seeds.views[on]], dim=1)
+    slant = (rays @ normal).abs()
+    along = F.normalize(rays - (rays @ normal)[:, None] * normal, dim=1)
+    across = torch.linalg.cross(normal.expand_as(along), along)
+    quats[on] = matrix_to_quat(torch.stack([along, across, normal.expand_as(along)], -1))
+    scales[on, 0] *= 1 / slant.clamp_min(1 / _LONGEST)
+    scales[on, 2] *= _THIN
+    return quats, scales
 
 
 def _agreed(targets: Targets, depth: Tensor, sure: Tensor, view: int, count: int, generator: torch.Generator) -> _Seeds:
@@ -77,34 +107,98 @@ def _agreed(targets: Targets, depth: Tensor, sure: Tensor, view: int, count: int
     depth = _enlarged(depth, height, width).flatten().to(targets.images)[picked]
     spacing = (height * width / count) ** 0.5 / targets.cameras.Ks[view, 0, 0]
     colors = targets.images[view].flatten(1)[:, picked].T
-    return _Seeds(_unproject(targets, view, picked, depth), _FILL * spacing * depth, colors)
+    x, y = picked % width + 0.5, picked // width + 0.5
+    means, whose = _unproject(targets, view, x, y, depth), torch.full_like(picked, view)
+    return _Seeds(means, _FILL * spacing * depth, colors, torch.zeros_like(depth), whose)
 
 
-def _missing(targets: Targets, depth: Tensor, sure: Tensor, view: int, means: Tensor) -> _Seeds:
-    """A seed for each cell of a picture in and beside which no point of `means` lies."""
-    height, width = targets.images.shape[-2:]
-    rows, columns = _CELLS, max(1, round(_CELLS * width / height))
-    cells = (~_occupied(targets, view, means, rows, columns)).nonzero().to(means.device)
-    y, x = (cells[:, 0] + 0.5) * height / rows, (cells[:, 1] + 0.5) * width / columns
-    picked = y.long() * width + x.long()
-    depth = 1 / _enlarged(_spread(1 / depth, sure), height, width).flatten().to(means)[picked]
-    sizes = _FILL * height / rows / targets.cameras.Ks[view, 0, 0] * depth
+def _depths_behind(targets: Targets, stereo: Stereo, sure: Tensor) -> Float[Tensor, "V r c"]:
+    """Depth of the cells of all pictures and of the margin around them, for what no view is sure of."""
+    views, (height, width) = len(targets.cameras), targets.images.shape[-2:]
+    rows, columns = _cells(height, width)
+    if stereo.ground is not None:
+        cell = height / rows, width / columns
+        Ks = targets.cameras.Ks.cpu().clone()
+        Ks[:, 0] /= cell[1]
+        Ks[:, 1] /= cell[0]
+        Ks[:, :2, 2] += _BEYOND
+        rays = Rays.through(targets.cameras.viewmats.cpu(), Ks, rows + 2 * _BEYOND, columns + 2 * _BEYOND)
+        return 1 / stereo.ground.disparity(rays).clamp(min=1 / stereo.farthest)
+    maps = torch.stack([_spread(1 / stereo.depth[v], sure[v]) for v in range(views)])[:, None]
+    maps = F.interpolate(maps, size=(rows, columns))
+    # Beyond the picture the farthest of what is near the border: it must not stand before what others see.
+    around = F.pad(-F.max_pool2d(F.pad(-maps, (3, 3, 3, 3), mode="replicate"), 7, 1), (_BEYOND,) * 4, mode="replicate")
+    around[:, :, _BEYOND:-_BEYOND, _BEYOND:-_BEYOND] = maps
+    return 1 / around[:, 0]
+
+
+def _cells(height: int, width: int) -> tuple[int, int]:
+    return _CELLS, max(1, round(_CELLS * width / height))
+
+
+def _missing(targets: Targets, depth: Float[Tensor, "r c"], view: int, means: Tensor) -> _Seeds:
+    """A seed for each cell of a picture in and beside which no point of `means` lies; `depth` has the margin too."""
+    rows, columns = _cells(*targets.images.shape[-2:])
+    empty = ~_occupied(targets, view, means, rows, columns, 0)
     smooth = F.interpolate(targets.images[view][None], size=(rows, columns), mode="area")[0]
-    return _Seeds(_unproject(targets, view, picked, depth), sizes, smooth[:, cells[:, 0], cells[:, 1]].T)
+    return _fill(targets, view, empty, 0, depth[_BEYOND:-_BEYOND, _BEYOND:-_BEYOND], smooth, 0.0)
 
 
-def _occupied(targets: Targets, view: int, means: Tensor, rows: int, columns: int) -> Tensor:
-    """[rows, columns] in which cells of a picture, or beside which, points lie."""
+def _beyond(targets: Targets, depth: Float[Tensor, "r c"], view: int, means: Tensor) -> _Seeds:
+    """Seeds around a picture, where no point of `means` lies and no other picture looks."""
+    rows, columns = _cells(*targets.images.shape[-2:])
+    empty = ~_occupied(targets, view, means, rows, columns, _BEYOND)
+    empty[_BEYOND:-_BEYOND, _BEYOND:-_BEYOND] = False
+    smooth = F.interpolate(targets.images[view][None], size=(rows, columns), mode="area")
+    around = F.pad(smooth, (_BEYOND,) * 4, mode="replicate")[0]
+    new = _fill(targets, view, empty, _BEYOND, depth, around, _OPAQUE)
+    unseen = torch.ones(len(new.means), dtype=torch.bool, device=means.device)
+    for other in range(len(targets.cameras)):
+        unseen &= ~_inside(targets, other, new.means)
+    return _Seeds(*(v[unseen] for v in new))
+
+
+def _fill(
+    targets: Targets, view: int, empty: Tensor, margin: int, depth: Tensor, colors: Tensor, logit: float
+) -> _Seeds:
+    """A seed in the middle of each empty cell of a grid that goes `margin` cells beyond the picture."""
+    height, width = targets.images.shape[-2:]
+    rows, columns = _cells(height, width)
+    cells = empty.nonzero().to(targets.images.device)
+    y, x = (cells[:, 0] - margin + 0.5) * height / rows, (cells[:, 1] - margin + 0.5) * width / columns
+    at = cells.unbind(1)
+    far = depth.to(targets.images)[at]
+    sizes = _FILL * (1.5 if margin else 1.0) * height / rows / targets.cameras.Ks[view, 0, 0] * far
+    means = _unproject(targets, view, x, y, far)
+    whose = torch.full_like(at[0], view)
+    return _Seeds(means, sizes, colors[:, at[0], at[1]].T, torch.full_like(sizes, logit), whose)
+
+
+def _projected(targets: Targets, view: int, means: Tensor) -> tuple[Tensor, Tensor]:
+    """[N, 2] pixels at which points are seen, and which of them lie before the camera."""
     cameras = targets.cameras
     local = means @ cameras.viewmats[view, :3, :3].T + cameras.viewmats[view, :3, 3]
-    local = local[local[:, 2] > 1e-6]
     seen = local @ cameras.Ks[view].T
-    cell = seen[:, :2] / seen[:, 2:] * seen.new_tensor([columns / cameras.width, rows / cameras.height])
+    return seen[:, :2] / seen[:, 2:].clamp_min(1e-6), local[:, 2] > 1e-6
+
+
+def _inside(targets: Targets, view: int, means: Tensor) -> Tensor:
+    """[N] which points a picture shows, whatever covers them."""
+    pixels, before = _projected(targets, view, means)
+    size = pixels.new_tensor([targets.cameras.width, targets.cameras.height])
+    return before & ((pixels >= 0) & (pixels < size)).all(1)
+
+
+def _occupied(targets: Targets, view: int, means: Tensor, rows: int, columns: int, margin: int) -> Tensor:
+    """In which cells of a picture and of its margin points lie; without a margin, beside which, too."""
+    pixels, before = _projected(targets, view, means)
+    cell = pixels[before] * pixels.new_tensor([columns / targets.cameras.width, rows / targets.cameras.height]) + margin
+    rows, columns = rows + 2 * margin, columns + 2 * margin
     inside = ((cell >= 0) & (cell < cell.new_tensor([columns, rows]))).all(1)
     x, y = cell[inside].long().unbind(1)
     out = torch.zeros(rows, columns)
     out[y.cpu(), x.cpu()] = 1
-    return F.max_pool2d(out[None], 3, 1, 1)[0] > 0
+    return (out if margin else F.max_pool2d(out[None], 3, 1, 1)[0]) > 0
 
 
 def _spread(values: Float[Tensor, "h w"], sure: Tensor) -> Float[Tensor, "h w"]:
@@ -127,11 +221,9 @@ def _enlarged(values: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(values[None, None].float(), size=(height, width))[0, 0].to(values.dtype)
 
 
-def _unproject(targets: Targets, view: int, picked: Tensor, depth: Float[Tensor, " P"]) -> Float[Tensor, "P 3"]:
-    """World points of pixel centres at camera-space depths."""
+def _unproject(targets: Targets, view: int, x: Tensor, y: Tensor, depth: Float[Tensor, " P"]) -> Float[Tensor, "P 3"]:
+    """World points of places in a picture, in pixels, at camera-space depths."""
     cameras = targets.cameras
     K, world_to_camera = cameras.Ks[view], cameras.viewmats[view]
-    x = (picked % cameras.width + 0.5 - K[0, 2]) / K[0, 0]
-    y = (picked // cameras.width + 0.5 - K[1, 2]) / K[1, 1]
-    local = torch.stack([x, y, torch.ones_like(x)], -1) * depth[:, None]
-    return (local - world_to_camera[:3, 3]) @ world_to_camera[:3, :3]
+    local = torch.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], torch.ones_like(depth)], -1)
+    return (local * depth[:, None] - world_to_camera[:3, 3]) @ world_to_camera[:3, :3]

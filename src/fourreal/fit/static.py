@@ -73,7 +73,8 @@ def static_objective(targets: Targets, render: Rasterizer, background: Tensor | 
         rendering = render(splats, views, background, absgrad=phase.growth is not None)
         image, truth = rendering.color, level.images[chosen]
         terms = {name: IMAGE_LOSSES[name](image, truth) for name in phase.losses if name in IMAGE_LOSSES}
-        terms |= {name: SPLAT_LOSSES[name](splats.opacities) for name in phase.losses if name in SPLAT_LOSSES}
+        drawn = (rendering.radii > 0).all(-1).any(0)
+        terms |= {name: SPLAT_LOSSES[name](splats.opacities, drawn) for name in phase.losses if name in SPLAT_LOSSES}
         loss = torch.stack([phase.losses[k] * v for k, v in terms.items()]).sum()
         return Evaluation(loss, {k: v.detach() for k, v in terms.items()}, rendering)
 

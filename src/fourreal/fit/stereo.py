@@ -12,10 +12,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from fourreal.core.errors import FieldError
-from fourreal.core.paths import look_target
+from fourreal.core.paths import look_target, world_up
 from fourreal.raster._threads import launch
 
 from . import _kernels_stereo as kernels
+from .ground import Plane, Rays, ground_plane
 from .static import Targets
 
 _PLANES = 96
@@ -25,6 +26,11 @@ _PIXELS = 128 * 72  # larger pictures are shrunk: seeds need no finer map
 _CAP = 0.06  # a pixel's difference counts at most so much, whatever covers it
 _STEP, _JUMP = 0.004, 0.06  # what a change of depth costs between neighbours
 _FAR_PULL = 0.01  # the nearest plane costs so much more than the farthest: smooth sky matches at every depth
+_GROUND_PULL = 0.01  # what is so many planes from the background costs so much: smooth ground matches at every depth
+_GROUND_REACH = 8.0
+_NEAR_PULL = 0.02  # the nearest plane before it costs so much more: what no neighbour sees matches anything by chance
+_BURIED = 0.02  # what lies behind it costs so much more
+_SCOUTS = 12  # views whose maps are made first, to find the ground
 _TOLERANCE = 1.5  # planes
 
 
@@ -35,10 +41,14 @@ class Stereo:
     Attributes:
         depth: [V, h, w] along the camera's axis, world units; h x w is at most the pictures' size.
         votes: [V, h, w] how many other views agree with it, less those that see past it.
+        ground: the plane on which the scene stands, if there is one.
+        farthest: depth beyond which nothing was looked for.
     """
 
     depth: Float[Tensor, "V h w"]
     votes: Int64[Tensor, "V h w"]
+    ground: Plane | None = None
+    farthest: float = math.inf
 
 
 @torch.no_grad()
@@ -51,13 +61,73 @@ def depth_maps(targets: Targets) -> Stereo:
     focus = focus_distance(targets)
     planes = np.linspace(1 / (_FAR * focus), 1 / (_NEAR * focus), _PLANES, dtype=np.float32)
     features = _features(small.images)
-    relations = [_relation(small, view, _NEIGHBOURS, _STRIDE) for view in range(views)]
-    places = [_place(features, view, relations[view], planes) for view in range(views)]
-    width = planes[1] - planes[0]
-    disparity = np.stack([planes[0] + width * place for place in places])
-    everyone = [_relation(small, view, views) for view in range(views)]
-    votes = np.stack([_votes(disparity, view, everyone[view], float(_TOLERANCE * width)) for view in range(views)])
-    return Stereo(torch.from_numpy(1 / disparity), torch.from_numpy(votes))
+    relations = [_relation(small, view, views) for view in range(views)]
+    sweep = _Sweep(small, features, relations, planes)
+    scouts = sorted(set(np.linspace(0, views - 1, min(_SCOUTS, views)).round().astype(int).tolist()))
+    ground = _ground(sweep, scouts)
+    disparity, votes = sweep.maps(list(range(views)), ground)
+    return Stereo(torch.from_numpy(1 / disparity), torch.from_numpy(votes), ground, _FAR * focus)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sweep:
+    """What a plane sweep needs: small pictures, their features, how they relate, disparities to try."""
+
+    targets: Targets
+    features: np.ndarray
+    relations: list[tuple[list[int], np.ndarray, np.ndarray]]
+    planes: np.ndarray
+
+    @property
+    def tolerance(self) -> float:
+        """Of disparity, between maps that agree."""
+        return float(_TOLERANCE * (self.planes[1] - self.planes[0]))
+
+    def rays(self) -> Rays:
+        cameras = self.targets.cameras
+        return Rays.through(cameras.viewmats.cpu(), cameras.Ks.cpu(), cameras.height, cameras.width)
+
+    def maps(self, chosen: list[int], ground: Plane | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Disparities and votes [n, h, w] of the chosen views, among themselves."""
+        background = None if ground is None else ground.disparity(self.rays()).numpy()
+        first, width = self.planes[0], self.planes[1] - self.planes[0]
+        found = []
+        for view in chosen:
+            pull = _pull(self.planes, None if background is None else background[view])
+            found.append(first + width * _place(self.features, view, _some(self.relations[view]), self.planes, pull))
+        disparity = np.stack(found)
+        votes = []
+        for i, view in enumerate(chosen):
+            others, turns, shifts = self.relations[view]
+            kept = [k for k, other in enumerate(others) if other in chosen]
+            relation = ([chosen.index(others[k]) for k in kept], turns[kept], shifts[kept])
+            votes.append(_votes(disparity, i, relation, self.tolerance))
+        return disparity, np.stack(votes)
+
+
+def _some(relation: tuple[list[int], np.ndarray, np.ndarray]) -> tuple[list[int], np.ndarray, np.ndarray]:
+    """The neighbours that a view is matched with."""
+    end = _NEIGHBOURS * _STRIDE
+    return relation[0][:end:_STRIDE], relation[1][:end:_STRIDE], relation[2][:end:_STRIDE]
+
+
+def _ground(sweep: _Sweep, scouts: list[int]) -> Plane | None:
+    disparity, votes = (torch.from_numpy(v) for v in sweep.maps(scouts))
+    sure = votes >= min(2, max(1, (len(scouts) - 1) // 2))
+    rays = sweep.rays()
+    rays = Rays(rays.origins[scouts], rays.directions[scouts])
+    up = world_up(sweep.targets.cameras)
+    return ground_plane(rays, disparity, sure, sweep.tolerance, up, torch.Generator().manual_seed(0))
+
+
+def _pull(planes: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    """[h, w, D] or [D]: what each plane costs beside its match, by its distance from the background's disparity."""
+    if background is None:
+        return np.linspace(0, _FAR_PULL, len(planes), dtype=np.float32)
+    apart = (planes - np.maximum(background, planes[0])[..., None]) / (planes[1] - planes[0])
+    cost = _GROUND_PULL * np.clip(np.abs(apart) / _GROUND_REACH, 0, 1) + _BURIED * (apart < -1)
+    cost += _NEAR_PULL * np.clip(apart / len(planes), 0, 1)
+    return cost.astype(np.float32)
 
 
 def focus_distance(targets: Targets) -> float:
@@ -84,10 +154,10 @@ def _features(images: Tensor) -> np.ndarray:
     return np.ascontiguousarray(stacked.permute(0, 2, 3, 1).float().cpu().numpy())
 
 
-def _relation(targets: Targets, view: int, count: int, stride: int = 1) -> tuple[list[int], np.ndarray, np.ndarray]:
+def _relation(targets: Targets, view: int, count: int) -> tuple[list[int], np.ndarray, np.ndarray]:
     """Neighbours of a view, and how its pixels map to theirs: turns [n, 3, 3] and shifts [n, 3] of `match`."""
     cameras = targets.cameras
-    chosen = _neighbours(targets, view)[: count * stride : stride]
+    chosen = _neighbours(targets, view)[:count]
     matrices = cameras.viewmats.double().cpu()
     ks = cameras.Ks.double().cpu()
     relative = matrices[chosen] @ torch.linalg.inv(matrices[view])
@@ -106,7 +176,11 @@ def _neighbours(targets: Targets, view: int) -> list[int]:
 
 
 def _place(
-    features: np.ndarray, view: int, relation: tuple[list[int], np.ndarray, np.ndarray], planes: np.ndarray
+    features: np.ndarray,
+    view: int,
+    relation: tuple[list[int], np.ndarray, np.ndarray],
+    planes: np.ndarray,
+    pull: np.ndarray,
 ) -> np.ndarray:
     """[h, w] number of each pixel's plane, with fractions."""
     chosen, turns, shifts = relation
@@ -119,7 +193,7 @@ def _place(
         kernels.match, features[view], others, turns, shifts, planes, np.float32(_CAP), cost, items=size, parts=height
     )
     launch(kernels.blur, cost, smooth, items=size, parts=height)
-    smooth += np.linspace(0, _FAR_PULL, len(planes), dtype=np.float32)
+    smooth += pull
     kernels.aggregate(smooth, features[view], np.float32(_STEP), np.float32(_JUMP), total)
     place = np.empty((height, width), dtype=np.float32)
     kernels.cheapest(total, place)

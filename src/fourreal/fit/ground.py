@@ -1,0 +1,139 @@
+"""The plane on which a scene stands, from depth maps: what has no texture probably lies on it, or far away.
+
+Depth maps are sure of textured surfaces only. Snow, water, far grass and fog match at every depth; a plane through the
+sure points that has (nearly) nothing behind it and all cameras before it is the best guess for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+_TRIES = 512
+_POINTS = 4096  # of the sure ones, drawn at random
+_LEAST = 0.25  # of the points must lie on the plane
+_BEHIND = 0.08  # of the points may lie behind it
+_LEVEL = 0.7  # cosine of its normal and the cameras' up: a wall is no ground
+_FAR = 3.0  # tolerances of disparity: what is farther is no help
+
+
+@dataclass(frozen=True)
+class Rays:
+    """Pixels of several pictures as rays: origin + depth * direction, directions with a depth of 1.
+
+    Attributes:
+        origins: [V, 3] camera centres.
+        directions: [V, h, w, 3] world directions.
+    """
+
+    origins: Float[Tensor, "V 3"]
+    directions: Float[Tensor, "V h w 3"]
+
+    @classmethod
+    def through(cls, viewmats: Float[Tensor, "V 4 4"], Ks: Float[Tensor, "V 3 3"], height: int, width: int) -> Rays:
+        """Through the pixel centres of pictures of a size that `Ks` belong to."""
+        y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+        pixels = torch.stack([x, y, torch.ones_like(x)], -1).to(viewmats)
+        local = torch.einsum("vij,hwj->vhwi", torch.linalg.inv(Ks), pixels)
+        turns = viewmats[:, :3, :3]
+        origins = -torch.einsum("vji,vj->vi", turns, viewmats[:, :3, 3])
+        return cls(origins, torch.einsum("vji,vhwj->vhwi", turns, local))
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Points X with normal . X = offset; the cameras are where normal . X is larger."""
+
+    normal: Float[Tensor, " 3"]
+    offset: float
+
+    def disparity(self, rays: Rays) -> Float[Tensor, "V h w"]:
+        """1 / depth at which rays meet the plane, 0 where they do not (above its horizon)."""
+        height = rays.origins @ self.normal - self.offset
+        return (-(rays.directions @ self.normal) / height[:, None, None]).clamp(min=0)
+
+
+def ground_plane(
+    rays: Rays,
+    disparity: Float[Tensor, "V h w"],
+    sure: Bool[Tensor, "V h w"],
+    tolerance: float,
+    up: Float[Tensor, " 3"],
+    generator: torch.Generator,
+) -> Plane | None:
+    """The plane on which most of the sure points lie, with all cameras before and nearly nothing behind it.
+
+    RANSAC (Fischler and Bolles 1981), then least squares on the inliers. None if no plane holds enough of the points.
+
+    Args:
+        rays: of the pixels.
+        disparity: 1 / depth of each.
+        sure: which of them count.
+        tolerance: of disparity, for a point on the plane.
+        up: unit vector, roughly.
+        generator: a CPU generator.
+    """
+    view, y, x = (sure & (disparity > _FAR * tolerance)).nonzero(as_tuple=True)
+    if len(view) < 100:
+        return None
+    some = torch.randperm(len(view), generator=generator)[:_POINTS]
+    view, y, x = view[some], y[some], x[some]
+    seen = disparity[view, y, x]
+    origins, directions = rays.origins[view], rays.directions[view, y, x]
+    points = origins + directions / seen[:, None]
+
+    triples = points[torch.randint(len(points), (_TRIES, 3), generator=generator)]
+    normals = torch.linalg.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
+    normals = normals / normals.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    level = (normals @ up).abs() > _LEVEL
+    best, worth = None, 0.0
+    for normal, point in zip(normals[level], triples[level, 0], strict=True):
+        plane = _facing(normal, float(normal @ point), rays.origins)
+        if plane is None:
+            continue
+        on, behind = _shares(plane, origins, directions, seen, tolerance)
+        if behind < _BEHIND and on - behind > worth:
+            best, worth = plane, on - behind
+    if best is None or worth < _LEAST:
+        return None
+    return _refined(best, origins, directions, seen, points, tolerance, rays.origins)
+
+
+def _facing(normal: Tensor, offset: float, cameras: Tensor) -> Plane | None:
+    """The plane with all cameras before it; None if they lie on both sides."""
+    height = cameras @ normal - offset
+    if bool((height > 0).all()):
+        return Plane(normal, offset)
+    return Plane(-normal, -offset) if bool((height < 0).all()) else None
+
+
+def _residual(plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor) -> Tensor:
+    """Disparity less that of the plane along the same ray: below 0 behind the plane."""
+    height = origins @ plane.normal - plane.offset
+    return seen + (directions @ plane.normal) / height
+
+
+def _shares(plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor, tolerance: float) -> tuple[float, float]:
+    """Shares of the points on the plane and behind it."""
+    apart = _residual(plane, origins, directions, seen)
+    return float((apart.abs() < tolerance).float().mean()), float((apart < -2 * tolerance).float().mean())
+
+
+def _refined(
+    plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor, points: Tensor, tolerance: float, cameras: Tensor
+) -> Plane:
+    """Least squares over the points on the plane, twice; each counts by the inverse of its depth's variance."""
+    for _ in range(2):
+        on = _residual(plane, origins, directions, seen).abs() < tolerance
+        weight = seen[on].square()[:, None]
+        centre = (points[on] * weight).sum(0) / weight.sum()
+        spread = (points[on] - centre) * weight.sqrt()
+        normal = torch.linalg.svd(spread, full_matrices=False).Vh[-1]
+        found = _facing(normal, float(normal @ centre), cameras)
+        if found is None:
+            return plane
+        plane = found
+    return plane
