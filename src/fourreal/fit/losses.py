@@ -1,4 +1,4 @@
-"""Losses by name, each a scalar mean: of rendered and true images, or of the opacities and which Gaussians were drawn."""
+"""Losses by name, each a scalar mean: of images and truth, or of opacities and which Gaussians were drawn."""
 
 from __future__ import annotations
 

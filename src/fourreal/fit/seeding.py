@@ -56,7 +56,8 @@ def seed_gaussians(targets: Targets, count: int, generator: torch.Generator, ste
         stereo: the depth maps of `targets`, if they are known.
 
     Returns:
-        float32 Gaussians on the device of `targets`: round, half transparent where pictures show them, coloured like their pixel.
+        float32 Gaussians on the device of `targets`: flat on the ground and round elsewhere, half transparent where
+        pictures show them, coloured like their pixel.
     """
     stereo = depth_maps(targets) if stereo is None else stereo
     views = len(targets.cameras)
