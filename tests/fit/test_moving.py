@@ -6,6 +6,7 @@ import torch
 
 from fourreal.deform import NodeConfig, Space
 from fourreal.fit.dynamic import Clips
+from fourreal.fit.ground import Plane
 from fourreal.fit.moving import moving
 from fourreal.fit.seeding import seed_gaussians
 from fourreal.fit.static import Targets
@@ -55,3 +56,16 @@ def test_a_clip_that_stands_still_leaves_all_near_gaussians() -> None:
     means, space = setting(clips)
     near = ((means - space.centre).abs() < 1.5 * space.extent).all(1)
     assert torch.equal(moving(clips, means, space.centre, space.extent), near)
+
+
+def test_the_ground_a_subject_passes_over_holds_still() -> None:
+    clips = filmed()
+    means, space = setting(clips)
+    low = Plane(torch.tensor([0.0, 0.0, 1.0]), -10.0)  # far below: nothing lies on it
+    busy = moving(clips, means, space.centre, space.extent)
+    assert torch.equal(moving(clips, means, space.centre, space.extent, low), busy)
+    height = float(means[busy, 2].median())
+    above = moving(clips, means, space.centre, space.extent, Plane(low.normal, height))
+    assert bool((above <= busy).all())
+    assert 0 < int(above.sum()) <= int(busy.sum()) // 2
+    assert float(means[above, 2].min()) > height

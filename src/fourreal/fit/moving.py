@@ -8,25 +8,31 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .dynamic import Clips
+from .ground import Plane
 
 _CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so much has changed
 _REACH = 0.02  # of the picture's height, by which changed parts are widened: the clip moves on between frames
 _AROUND = 1.5  # cubes: what moves may also leave the one in which it is at first
+_LIES = 0.06  # cubes above the ground, below which things lie on it
 _LEAST = 0.002  # share of changed pixels below which a clip is taken to stand still
 
 
 @torch.no_grad()
-def moving(clips: Clips, means: Float[Tensor, "N 3"], centre: Float[Tensor, " 3"], reach: Tensor) -> Bool[Tensor, " N"]:
+def moving(
+    clips: Clips, means: Float[Tensor, "N 3"], centre: Float[Tensor, " 3"], reach: Tensor, ground: Plane | None = None
+) -> Bool[Tensor, " N"]:
     """Gaussians near what the cameras look at that lie, in the reference camera, where the picture changes.
 
-    Also what is hidden behind: the far side of a subject moves with it. Valid for a camera that stands still; one that
-    moves changes the whole picture, and then all near Gaussians count.
+    Also what is hidden behind: the far side of a subject moves with it. Not the ground it passes over, which one camera
+    cannot tell from what passes (unseen views would see pieces of a limb far behind it). Valid for a camera that stands
+    still; one that moves changes the whole picture, and then all near Gaussians count.
 
     Args:
         clips: with a reference clip.
         means: canonical centres.
         centre: of what moves, world units.
         reach: [] half-size of the cube about `centre` in which things move.
+        ground: the plane on which the scene stands, if there is one.
     """
     assert clips.reference is not None
     images, cameras = clips.reference.images, clips.reference.cameras
@@ -34,6 +40,8 @@ def moving(clips: Clips, means: Float[Tensor, "N 3"], centre: Float[Tensor, " 3"
     size = 2 * round(_REACH * cameras.height) + 1
     changed = F.max_pool2d((change > _CHANGE).float()[None], size, 1, size // 2)[0] > 0
     near = ((means - centre).abs() < _AROUND * reach).all(1)
+    if ground is not None:
+        near &= means @ ground.normal.to(means) - ground.offset > _LIES * reach
     if float(changed.float().mean()) < _LEAST:
         return near
     local = means @ cameras.viewmats[clips.instant, :3, :3].T + cameras.viewmats[clips.instant, :3, 3]

@@ -57,16 +57,17 @@ def depth_maps(targets: Targets) -> Stereo:
     views = len(targets.cameras)
     if views < 2:
         raise FieldError(f"depth maps need at least two views, got {views}")
-    small = targets.shrunk(_shrink(targets))
-    focus = focus_distance(targets)
-    planes = np.linspace(1 / (_FAR * focus), 1 / (_NEAR * focus), _PLANES, dtype=np.float32)
-    features = _features(small.images)
-    relations = [_relation(small, view, views) for view in range(views)]
-    sweep = _Sweep(small, features, relations, planes)
-    scouts = sorted(set(np.linspace(0, views - 1, min(_SCOUTS, views)).round().astype(int).tolist()))
-    ground = _ground(sweep, scouts)
+    sweep = _Sweep.of(targets)
+    ground = _ground(sweep)
     disparity, votes = sweep.maps(list(range(views)), ground)
-    return Stereo(torch.from_numpy(1 / disparity), torch.from_numpy(votes), ground, _FAR * focus)
+    farthest = 1 / float(sweep.planes[0])
+    return Stereo(torch.from_numpy(1 / disparity), torch.from_numpy(votes), ground, farthest)
+
+
+@torch.no_grad()
+def find_ground(targets: Targets) -> Plane | None:
+    """The plane on which the scene stands, on the CPU, if there is one: what `depth_maps` finds on its way."""
+    return _ground(_Sweep.of(targets)) if len(targets.cameras) > 1 else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,14 @@ class _Sweep:
     features: np.ndarray
     relations: list[tuple[list[int], np.ndarray, np.ndarray]]
     planes: np.ndarray
+
+    @classmethod
+    def of(cls, targets: Targets) -> _Sweep:
+        small = targets.shrunk(_shrink(targets))
+        focus, views = focus_distance(targets), len(targets.cameras)
+        planes = np.linspace(1 / (_FAR * focus), 1 / (_NEAR * focus), _PLANES, dtype=np.float32)
+        relations = [_relation(small, view, views) for view in range(views)]
+        return cls(small, _features(small.images), relations, planes)
 
     @property
     def tolerance(self) -> float:
@@ -111,7 +120,9 @@ def _some(relation: tuple[list[int], np.ndarray, np.ndarray]) -> tuple[list[int]
     return relation[0][:end:_STRIDE], relation[1][:end:_STRIDE], relation[2][:end:_STRIDE]
 
 
-def _ground(sweep: _Sweep, scouts: list[int]) -> Plane | None:
+def _ground(sweep: _Sweep) -> Plane | None:
+    views = len(sweep.relations)
+    scouts = sorted(set(np.linspace(0, views - 1, min(_SCOUTS, views)).round().astype(int).tolist()))
     disparity, votes = (torch.from_numpy(v) for v in sweep.maps(scouts))
     sure = votes >= min(2, max(1, (len(scouts) - 1) // 2))
     rays = sweep.rays()

@@ -23,7 +23,7 @@ from fourreal.fit.loop import Progress
 from fourreal.fit.moving import moving
 from fourreal.fit.phases import Phase
 from fourreal.fit.state import FitState
-from fourreal.fit.stereo import focus_distance
+from fourreal.fit.stereo import find_ground, focus_distance
 from fourreal.raster import select
 
 from . import canonical, poses
@@ -96,7 +96,7 @@ def _motion(clips: Clips, means: Tensor, config: TemporalConfig) -> Field:
     space, frames = inner_space(clips.freeze, means), len(clips.reference.cameras)
     if config.field == "mlp":
         return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space)
-    busy = moving(clips, means, space.centre, space.extent)
+    busy = moving(clips, means, space.centre, space.extent, find_ground(clips.freeze))
     return NodeConfig(nodes=config.nodes).build(means, frames, clips.instant, space=space, busy=busy)
 
 
