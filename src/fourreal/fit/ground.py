@@ -14,6 +14,7 @@ from torch import Tensor
 
 _TRIES = 512
 _POINTS = 4096  # of the sure ones, drawn at random
+_FEWEST = 100  # of them, or nothing is said
 _LEAST = 0.25  # of the points must lie on the plane
 _BEHIND = 0.08  # of the points may lie behind it
 _LEVEL = 0.7  # cosine of its normal and the cameras' up: a wall is no ground
@@ -52,8 +53,11 @@ class Plane:
 
     def disparity(self, rays: Rays) -> Float[Tensor, "V h w"]:
         """1 / depth at which rays meet the plane, 0 where they do not (above its horizon)."""
-        height = rays.origins @ self.normal - self.offset
-        return (-(rays.directions @ self.normal) / height[:, None, None]).clamp(min=0)
+        return self.crossing(rays.origins[:, None, None], rays.directions).clamp(min=0)
+
+    def crossing(self, origins: Float[Tensor, "*#batch 3"], directions: Float[Tensor, "*#batch 3"]) -> Tensor:
+        """1 / depth at which lines meet the plane, below 0 where they do so behind the camera."""
+        return -(directions @ self.normal) / (origins @ self.normal - self.offset)
 
 
 def ground_plane(
@@ -77,7 +81,7 @@ def ground_plane(
         generator: a CPU generator.
     """
     view, y, x = (sure & (disparity > _FAR * tolerance)).nonzero(as_tuple=True)
-    if len(view) < 100:
+    if len(view) < _FEWEST:
         return None
     some = torch.randperm(len(view), generator=generator)[:_POINTS]
     view, y, x = view[some], y[some], x[some]
@@ -112,8 +116,7 @@ def _facing(normal: Tensor, offset: float, cameras: Tensor) -> Plane | None:
 
 def _residual(plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor) -> Tensor:
     """Disparity less that of the plane along the same ray: below 0 behind the plane."""
-    height = origins @ plane.normal - plane.offset
-    return seen + (directions @ plane.normal) / height
+    return seen - plane.crossing(origins, directions)
 
 
 def _shares(plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor, tolerance: float) -> tuple[float, float]:

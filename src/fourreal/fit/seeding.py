@@ -25,6 +25,8 @@ _FILL = 0.6  # standard deviation of a seed, in spacings
 _CELLS = 24  # cells along a picture's height, each of which must have a seed
 _BEYOND = 8  # rows and columns of cells that are filled outside a picture
 _LONGEST, _THIN = 8.0, 0.2  # of a seed on the ground: along the ray at most, and upwards, in its sizes
+_LARGER = 1.5  # than a cell inside is a seed there: nothing will train it to close gaps
+_SAFE = 3  # cells around, of which the farthest says how far away the margin lies if there is no ground
 _OPAQUE = 3.0  # logit of the opacity of what no picture shows
 
 
@@ -128,7 +130,8 @@ def _depths_behind(targets: Targets, stereo: Stereo, sure: Tensor) -> Float[Tens
     maps = torch.stack([_spread(1 / stereo.depth[v], sure[v]) for v in range(views)])[:, None]
     maps = F.interpolate(maps, size=(rows, columns))
     # Beyond the picture the farthest of what is near the border: it must not stand before what others see.
-    around = F.pad(-F.max_pool2d(F.pad(-maps, (3, 3, 3, 3), mode="replicate"), 7, 1), (_BEYOND,) * 4, mode="replicate")
+    farthest = -F.max_pool2d(F.pad(-maps, (_SAFE,) * 4, mode="replicate"), 2 * _SAFE + 1, 1)
+    around = F.pad(farthest, (_BEYOND,) * 4, mode="replicate")
     around[:, :, _BEYOND:-_BEYOND, _BEYOND:-_BEYOND] = maps
     return 1 / around[:, 0]
 
@@ -169,7 +172,7 @@ def _fill(
     y, x = (cells[:, 0] - margin + 0.5) * height / rows, (cells[:, 1] - margin + 0.5) * width / columns
     at = cells.unbind(1)
     far = depth.to(targets.images)[at]
-    sizes = _FILL * (1.5 if margin else 1.0) * height / rows / targets.cameras.Ks[view, 0, 0] * far
+    sizes = _FILL * (_LARGER if margin else 1.0) * height / rows / targets.cameras.Ks[view, 0, 0] * far
     means = _unproject(targets, view, x, y, far)
     whose = torch.full_like(at[0], view)
     return _Seeds(means, sizes, colors[:, at[0], at[1]].T, torch.full_like(sizes, logit), whose)
