@@ -242,6 +242,8 @@ def test_a_gpu_gives_the_same(name: str) -> None:
         field.to(device).rebind(means)
         offsets = field.offsets(means, torch.tensor([0.0, 2.0, 4.5]))
         sum(v.square().sum() for v in offsets).backward()
-        found.append([*offsets, means.grad, *(p.grad for p in field.parameters())])
+        found.append([v.detach().cpu() for v in (*offsets, means.grad, *(p.grad for p in field.parameters()))])
+    # What is the same at every time cancels, so that the gradient of the last bias is zero but for rounding.
+    largest = max(float(v.abs().max()) for v in found[0])
     for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(theirs.detach().cpu(), ours.detach(), rtol=1e-3, atol=1e-3 * float(ours.abs().max()))
+        torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-3 * float(ours.abs().max()) + 1e-8 * largest)

@@ -45,6 +45,8 @@ def test_guidance_is_distilled_from_a_trained_network(tmp_path: Path) -> None:
     assert history == History(240, 32)
     assert student.guidance.weight.abs().max() > 0  # it was zero, so a weight had no effect
     assert load_base(source)[0].guidance.weight.abs().max() == 0
+    _, meta = load_tensors(tmp_path / CHECKPOINT, kind="video model training")
+    assert meta["stream"] > 240  # worlds that the teacher was not trained on
 
 
 def test_the_upsampler_is_trained_on_crops(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -68,14 +68,17 @@ def join_processes(device: torch.device) -> tuple[torch.device, int, int]:
 
 
 def _part(config: RunConfig, place: Placement) -> tuple[Part, int, int]:
-    """The part, and the clips that its starting weights have seen, by training and by distillation."""
+    """The part, and the clips that its starting weights have seen, by training and by distillation.
+
+    A training that begins with such weights goes on to worlds after theirs: a stream draws fewer than it gives clips.
+    """
     if config.part == "upsampler":
-        part, before = upsampler_part(config.upsampler, place), 0
-        if config.start_from is not None:
-            weights, history = load_upsampler(config.start_from)
-            part.network.load_state_dict(weights.state_dict())
-            before = history.clips
-        return part, before, 0
+        if config.start_from is None:
+            return upsampler_part(config.upsampler, place), 0, 0
+        weights, history = load_upsampler(config.start_from)
+        part = upsampler_part(config.upsampler, _after(place, history))
+        part.network.load_state_dict(weights.state_dict())
+        return part, history.clips, 0
     if config.start_from is None:
         if config.part == "guidance":
             raise FourRealError("to distil guidance, name the trained base network with --start-from FILE")
@@ -85,9 +88,13 @@ def _part(config: RunConfig, place: Placement) -> tuple[Part, int, int]:
     if words != caption_words():
         raise FourRealError(f"{config.start_from} knows other words than today's captions; train from the beginning")
     teacher = network if config.part == "guidance" else None
-    part = base_part(network.config, place, teacher)
+    part = base_part(network.config, _after(place, history), teacher)
     part.network.load_state_dict(network.state_dict())
     return part, history.clips, history.distilled
+
+
+def _after(place: Placement, history: History) -> Placement:
+    return replace(place, first_seed=place.first_seed or history.clips + history.distilled)
 
 
 def train(
