@@ -16,6 +16,7 @@ from fourreal.core.scene import Scene
 from fourreal.io.video import read_video
 from fourreal.video.embedded.model import EmbeddedVideoModel
 from fourreal.video.latent.text import FOLDER
+from fourreal.video.teach import Gradient
 from video.tiny_latent import tiny_folder
 
 CPU = torch.device("cpu")
@@ -63,10 +64,11 @@ def test_choices_that_nobody_would_follow() -> None:
 
 
 @pytest.mark.slow
-def test_a_whole_run_with_a_model_of_diffusers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gradient", ["pixel", "latent"])
+def test_a_whole_run_with_a_model_of_diffusers(tmp_path: Path, gradient: Gradient) -> None:
     """`4real generate PROMPT --model FOLDER` through all stages, as small as it goes; nothing needs a network."""
-    models = ModelOptions(model=str(tiny_folder("wan-vace")), size="48x80", score_size="32x32")
-    fitting = Fitting("preview", 0.004, ("canonical.seeds=400", "poses.width=80", "videos.retries=0"))
+    models = ModelOptions(model=str(tiny_folder("wan-vace")), size="48x80", score_size="32x32", score_gradient=gradient)
+    fitting = Fitting("default", 0.004, ("canonical.seeds=400", "poses.width=80", "videos.retries=0"))
     drawing = Drawing(coverage=40, steps=1)
     run = tmp_path / "run"
     assert generate("a fox jumping on grass", run, None, drawing, fitting, models, Showing("cpu", quiet=True)) == 0
@@ -75,6 +77,9 @@ def test_a_whole_run_with_a_model_of_diffusers(tmp_path: Path) -> None:
     notes = json.loads((run / "videos" / "videos.json").read_text())
     assert notes["model"] == "tiny-wan-vace"
     assert len(list((run / "cache" / FOLDER).glob("*.safetensors"))) == 2, "a dynamic and a frozen prompt"
+    for stage in ("canonical", "temporal"):
+        curve = json.loads((run / stage / "report.json").read_text())["curve"]
+        assert any(row["losses"].get("score", 0) > 0 for row in curve), f"nobody scored the {stage} stage"
     scene = Scene.load(run / "scene.safetensors")
     assert scene.n_times == 17
     assert len(scene.gaussians.means) > 0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from fourreal.core.errors import FieldError
 from fourreal.deform import NodeConfig
@@ -97,6 +100,24 @@ def test_a_score_every_few_steps_counts_for_all_of_them(clips: Clips, teacher: T
     once = objective(state, phase("multi-view", every=1))
     added = [one.loss - one.terms["l1"] * 1e-6 for one in (seen[0], once)]
     torch.testing.assert_close(added[0], 3 * added[1])
+
+
+@pytest.mark.parametrize("least", [(36, 64), (45, 80)])
+def test_a_teacher_of_larger_pictures_is_shown_larger_ones(clips: Clips, least: tuple[int, int]) -> None:
+    """Clips of 64x36, scored at half their size by plan: as they are for one teacher, enlarged for the other."""
+    asked: list[tuple[int, ...]] = []
+
+    class Watched(OracleVideoModel):
+        def denoise(self, x: Tensor, *args: Any, **more: Any) -> Tensor:
+            asked.append(tuple(x.shape[-2:]))
+            return super().denoise(x, *args, **more)
+
+    model = Watched(4, size=least, score_size=least, frames=4)
+    state, guidance = darkened(clips), Guidance("joint", weight=20.0, highest=0.5, shrink=2)
+    planned = replace(phase("joint"), steps=4, guidance=guidance)
+    objective = taught(dynamic_objective(clips, render), clips, Teacher.of(model, "what the oracle knows"), render)
+    fit(state, [planned], objective)
+    assert asked == [least] * 4
 
 
 def test_levels_out_of_order_are_an_error() -> None:

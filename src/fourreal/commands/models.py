@@ -27,6 +27,7 @@ class ModelOptions:
         teacher: another model that scores renderings; "embedded", or "none" for nobody.
         size: HEIGHTxWIDTH of drawn clips, e.g. 480x832.
         score_size: HEIGHTxWIDTH at which renderings are scored, e.g. 240x416.
+        score_gradient: of scores by a model of latents: decoded pixels, or through the encoder (latent; more memory).
         frames: frames of a clip: 4 k + 1 for Wan, 8 k + 1 for LTX and SANA-WM.
         guidance: weight of the text; 1 for distilled models.
         negative: what clips must not show.
@@ -47,6 +48,7 @@ class ModelOptions:
     teacher: str | None = None
     size: str | None = None
     score_size: str | None = None
+    score_gradient: Literal["pixel", "latent"] = "pixel"
     frames: int | None = None
     guidance: float | None = None
     negative: str | None = None

@@ -133,7 +133,7 @@ class Opened:
         said = self._settings.said
         if not self._settings.guided or said is None or self.models.teacher is None:
             return None
-        return Teacher.of(self.models.teacher, said)
+        return Teacher.of(self.models.teacher, said, self._settings.models.score_gradient)
 
     def upsampler(self) -> Upsamples | None:
         """Who draws pictures again: the first of the run's models that can; None if the run has no such model.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -51,9 +53,10 @@ class Teacher:
     gradient: Gradient = "pixel"
 
     @classmethod
-    def of(cls, model: VideoModel, prompt: str) -> Teacher:
+    def of(cls, model: VideoModel, prompt: str, gradient: Gradient = "pixel") -> Teacher:
         """A teacher that is told `prompt`. Raises `PromptError` if it says nothing."""
-        return cls(model, model.encode_text(prompt, context="dynamic"), model.encode_text(prompt, context="freeze"))
+        dynamic, freeze = (model.encode_text(prompt, context=context) for context in ("dynamic", "freeze"))
+        return cls(model, dynamic, freeze, gradient)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +92,11 @@ def scored(
         wanted = phase.guidance
         if wanted is None or state.step % wanted.every:
             return evaluation
-        factor = phase.shrink_of(*clips.freeze.images.shape[-2:]) * wanted.shrink
+        planned = phase.shrink_of(*clips.freeze.images.shape[-2:]) * wanted.shrink
+        factor = _least_shrunk(clips, planned, teacher.model.spec.picture_size)
         level = pyramid.setdefault(factor, clips.shrunk(factor))
         shot = _shot(level, wanted, teacher, focus, state.generator)
+        shot = replace(shot, cameras=_large_enough(shot.cameras, teacher.model.spec.picture_size))
         frames = rendered(state, shot.cameras, render, moves=shot.moves and level.reference is not None)
         noise = annealed_level(state.step, phase.steps, highest=wanted.highest, lowest=wanted.lowest)
         share = _score(frames, shot, level, teacher, sigma_of(noise), focus, state.generator) / _SUMMED
@@ -99,6 +104,20 @@ def scored(
         return evaluation._replace(loss=evaluation.loss + wanted.weight * wanted.every * share, terms=terms)
 
     return both
+
+
+def _least_shrunk(clips: Clips, factor: int, least: tuple[int, int]) -> int:
+    """`factor`, or the largest below it whose pictures are not smaller than `least` (height, width)."""
+    height, width = clips.freeze.images.shape[-2:]
+    return max([1, *(f for f in range(2, factor + 1) if height // f >= least[0] and width // f >= least[1])])
+
+
+def _large_enough(cameras: Cameras, least: tuple[int, int]) -> Cameras:
+    """The same views, larger where a teacher takes only larger pictures than the clips have."""
+    scale = max(least[0] / cameras.height, least[1] / cameras.width)
+    if scale <= 1:
+        return cameras
+    return cameras.resized(math.ceil(cameras.width * scale), math.ceil(cameras.height * scale))
 
 
 def taught(objective: Objective, clips: Clips, teacher: Teacher | None, render: Rasterizer) -> Objective:
@@ -156,6 +175,8 @@ def _score(
 ) -> Float[Tensor, ""]:
     model = teacher.model
     first = frames[0].detach() if shot.known is None else shot.known
+    if first.shape != frames.shape[1:]:
+        first = F.interpolate(first[None], frames.shape[-2:], mode="bilinear", antialias=True)[0]
     known = Known((0,), first[None].clamp(0, 1))
     asked = teach(model, shot.text, camera=_path(shot.cameras, clips, focus), gradient=teacher.gradient)
     clip, told = augment(frames, known, asked.size, generator)
