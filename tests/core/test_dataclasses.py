@@ -162,6 +162,18 @@ class TestCameras:
         seen = views.Ks[0] @ (views.viewmats[0, :3, :3] @ point + views.viewmats[0, :3, 3])
         return seen[:2] / seen[2]
 
+    @pytest.mark.parametrize("seed", range(4))
+    def test_projecting_is_what_the_intrinsics_say(self, seed):
+        views = cameras(seed=seed)
+        points = views.positions + views.c2w[:, :3, 2] * 3 + 0.2  # one before each camera
+        pixels, depth = views.project(points)
+        for i, view in enumerate(depth.T):
+            local = views.viewmats[:, :3, :3] @ points[i] + views.viewmats[:, :3, 3]
+            torch.testing.assert_close(view, local[:, 2])
+        torch.testing.assert_close(pixels[0, 0], self.pixel(views, points[0]))
+        own, _ = views.project(points[:, None])  # another point for each camera
+        torch.testing.assert_close(own[:, 0], pixels[torch.arange(3), torch.arange(3)])
+
     @pytest.mark.parametrize("index", [1, slice(0, 2), [2, 0], torch.tensor([True, False, True])])
     def test_indexing_keeps_a_batch_with_its_times(self, index):
         views = cameras()

@@ -189,6 +189,11 @@ class TestSettings:
             load_latent_model(str(tiny_folder("wan")), "cpu", tiny_settings("wan", frames=16))
         assert load_latent_model(str(tiny_folder("wan")), "cpu", tiny_settings("wan", frames=9)).spec.frames == 9
 
+    def test_a_schedule_that_one_step_has_not(self) -> None:
+        model = tiny_latent("ltx-first")
+        with pytest.raises(UnsupportedConditionError, match=r"--steps 1; 2 are the least"):
+            model.generate(model.encode_text("a fox"), steps=1)
+
     def test_the_next_valid_counts(self) -> None:
         spec = tiny_latent("wan-vace").spec
         assert [spec.nearest_frames(n) for n in (1, 2, 8, 16, 17, 18)] == [1, 5, 9, 17, 17, 21]

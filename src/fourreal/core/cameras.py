@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from .checks import check_int, check_tensor
@@ -71,6 +72,18 @@ class Cameras:
     def positions(self) -> Tensor:
         """[C, 3] camera centres in the world."""
         return -(self.viewmats[:, :3, :3].transpose(1, 2) @ self.viewmats[:, :3, 3:]).squeeze(-1)
+
+    def project(self, points: Float[Tensor, "*C N 3"]) -> tuple[Float[Tensor, "C N 2"], Float[Tensor, "C N"]]:
+        """Pixels at which each camera sees points (centres at +0.5), and their depths.
+
+        Points at or behind a camera have no place in its picture: theirs lie far off, look at the depth.
+
+        Args:
+            points: world units, the same for all cameras ([N, 3]) or others for each ([C, N, 3]).
+        """
+        local = points @ self.viewmats[:, :3, :3].transpose(1, 2) + self.viewmats[:, None, :3, 3]
+        image = local @ self.Ks.transpose(1, 2)
+        return image[..., :2] / image[..., 2:].clamp_min(1e-6), local[..., 2]
 
     def resized(self, width: int, height: int) -> Cameras:
         """The same views at another image size; intrinsics scale with each axis."""

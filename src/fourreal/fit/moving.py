@@ -44,9 +44,8 @@ def moving(
         near &= means @ ground.normal.to(means) - ground.offset > _LIES * reach
     if float(changed.float().mean()) < _LEAST:
         return near
-    local = means @ cameras.viewmats[clips.instant, :3, :3].T + cameras.viewmats[clips.instant, :3, 3]
-    seen = local @ cameras.Ks[clips.instant].T
-    pixel = (seen[:, :2] / seen[:, 2:].clamp_min(1e-6)).floor().long()
-    inside = (pixel >= 0).all(1) & (pixel[:, 0] < cameras.width) & (pixel[:, 1] < cameras.height) & (seen[:, 2] > 1e-6)
+    (pixels,), (depth,) = cameras[[clips.instant]].project(means)
+    pixel = pixels.floor().long()
+    inside = (pixel >= 0).all(1) & (pixel[:, 0] < cameras.width) & (pixel[:, 1] < cameras.height) & (depth > 1e-6)
     x, y = pixel[:, 0].clamp(0, cameras.width - 1), pixel[:, 1].clamp(0, cameras.height - 1)
     return near & inside & changed[y, x]

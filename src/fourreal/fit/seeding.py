@@ -27,6 +27,7 @@ _BEYOND = 8  # rows and columns of cells that are filled outside a picture
 _LONGEST, _THIN = 8.0, 0.2  # of a seed on the ground: along the ray at most, and upwards, in its sizes
 _LARGER = 1.5  # than a cell inside is a seed there: nothing will train it to close gaps
 _SAFE = 3  # cells around, of which the farthest says how far away the margin lies if there is no ground
+_BEFORE = 1e-6  # depth of the nearest point that a camera sees
 _OPAQUE = 3.0  # logit of the opacity of what no picture shows
 
 
@@ -178,24 +179,17 @@ def _fill(
     return _Seeds(means, sizes, colors[:, at[0], at[1]].T, torch.full_like(sizes, logit), whose)
 
 
-def _projected(targets: Targets, view: int, means: Tensor) -> tuple[Tensor, Tensor]:
-    """[N, 2] pixels at which points are seen, and which of them lie before the camera."""
-    cameras = targets.cameras
-    local = means @ cameras.viewmats[view, :3, :3].T + cameras.viewmats[view, :3, 3]
-    seen = local @ cameras.Ks[view].T
-    return seen[:, :2] / seen[:, 2:].clamp_min(1e-6), local[:, 2] > 1e-6
-
-
 def _inside(targets: Targets, view: int, means: Tensor) -> Tensor:
     """[N] which points a picture shows, whatever covers them."""
-    pixels, before = _projected(targets, view, means)
+    (pixels,), (depth,) = targets.cameras[[view]].project(means)
     size = pixels.new_tensor([targets.cameras.width, targets.cameras.height])
-    return before & ((pixels >= 0) & (pixels < size)).all(1)
+    return (depth > _BEFORE) & ((pixels >= 0) & (pixels < size)).all(1)
 
 
 def _occupied(targets: Targets, view: int, means: Tensor, rows: int, columns: int, margin: int) -> Tensor:
     """In which cells of a picture and of its margin points lie; without a margin, beside which, too."""
-    pixels, before = _projected(targets, view, means)
+    (pixels,), (depth,) = targets.cameras[[view]].project(means)
+    before = depth > _BEFORE
     cell = pixels[before] * pixels.new_tensor([columns / targets.cameras.width, rows / targets.cameras.height]) + margin
     rows, columns = rows + 2 * margin, columns + 2 * margin
     inside = ((cell >= 0) & (cell < cell.new_tensor([columns, rows]))).all(1)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from fourreal.core.cameras import Cameras
@@ -71,6 +71,30 @@ def follow(frames: Float[Tensor, "F 3 H W"], *, shortest: int = 3) -> Trail:
     ratio = place.new_tensor([width / gray.shape[2], height / gray.shape[1]])
     count = int(renumbered.max()) + 1 if len(renumbered) else 0
     return Trail(frame[kept], renumbered, place[kept] * ratio, count)
+
+
+def follow_from(frames: Float[Tensor, "F 3 H W"], start: int) -> tuple[Float[Tensor, "F M 2"], Bool[Tensor, "F M"]]:
+    """Points of frame `start` followed to both ends: pixels, and where they were found (all of them at `start`).
+
+    Those of the way back are others than those of the way on: each is seen in two frames at least.
+    """
+    count, parts = len(frames), []
+    for order in (range(start, count), range(start, -1, -1)):
+        if len(order) < 2:
+            continue
+        trail = follow(frames[list(order)], shortest=2)
+        number = torch.full((trail.size,), -1)
+        begun = trail.point[trail.frame == 0]
+        number[begun] = torch.arange(len(begun))
+        kept = number[trail.point] >= 0
+        where = torch.tensor(order)[trail.frame[kept]], number[trail.point[kept]]
+        xy, seen = torch.zeros(count, len(begun), 2), torch.zeros(count, len(begun), dtype=torch.bool)
+        xy[where], seen[where] = trail.xy[kept], True
+        parts.append((xy, seen))
+    if not parts:
+        return torch.zeros(count, 0, 2), torch.zeros(count, 0, dtype=torch.bool)
+    xy, seen = (torch.cat(column, 1) for column in zip(*parts, strict=True))
+    return xy, seen
 
 
 def _pyramids(gray: Tensor) -> list[Tensor]:

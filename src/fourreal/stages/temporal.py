@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fourreal.core.errors import FourRealError
 from fourreal.core.gaussians import Gaussians
@@ -19,11 +19,13 @@ from fourreal.deform.base import DeformField
 from fourreal.deform.storage import Field
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
+from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.loop import Progress
 from fourreal.fit.moving import moving
 from fourreal.fit.phases import Phase
 from fourreal.fit.state import FitState
 from fourreal.fit.stereo import find_ground, focus_distance
+from fourreal.pose.tracks import follow_from
 from fourreal.raster import select
 
 from . import canonical, poses
@@ -46,12 +48,14 @@ class TemporalConfig:
         nodes: control nodes of the motion.
         seed: of everything random.
         field: "nodes" for control nodes, or "mlp" for the paper's network, which wants a GPU.
+        follow: whether points followed through the reference clip give nodes a first guess of the motion.
     """
 
     phases: tuple[Phase, ...]
     nodes: int = 256
     seed: int = 0
     field: Literal["nodes", "mlp"] = "nodes"
+    follow: bool = True
 
     def __post_init__(self) -> None:
         if self.nodes < 1:
@@ -81,7 +85,7 @@ def fit_temporal(
     """
     assert clips.reference is not None
     device = gaussians.means.device
-    motion = _motion(clips, gaussians.means, config)
+    motion = _motion(clips, gaussians, config)
     beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion})
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
     objective = taught(dynamic_objective(clips, select(device)), clips, teacher, select(device))
@@ -90,14 +94,19 @@ def fit_temporal(
     )
 
 
-def _motion(clips: Clips, means: Tensor, config: TemporalConfig) -> Field:
-    """The field at rest; nodes lie where the clip moves."""
+def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> Field:
+    """The field as the fit begins: the network at rest; nodes where the clip moves, as followed points move."""
     assert clips.reference is not None
+    means = gaussians.means
     space, frames = inner_space(clips.freeze, means), len(clips.reference.cameras)
     if config.field == "mlp":
         return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space)
     busy = moving(clips, means, space.centre, space.extent, find_ground(clips.freeze))
-    return NodeConfig(nodes=config.nodes).build(means, frames, clips.instant, space=space, busy=busy)
+    field = NodeConfig(nodes=config.nodes).build(means, frames, clips.instant, space=space, busy=busy)
+    if config.follow:
+        followed = Followed(*follow_from(clips.reference.images, clips.instant))
+        guess_motion(field, gaussians, clips, followed, select(means.device), busy)
+    return field
 
 
 def make_temporal(

@@ -137,11 +137,14 @@ def _check_step(step: float) -> None:
 
 def check_walk(walk: Walk, spec: VideoModelSpec) -> None:
     """Raise `UnsupportedConditionError` if the model cannot draw such a walk from a known frame."""
-    words = {"first_frame": "a first frame", "frames": "known frames at both ends, which 360 degrees need"}
+    ways = {
+        "first_frame": "a first frame (first_frame), from which the freeze-time clip must start; take one that does, "
+        "such as Wan-AI/Wan2.1-VACE-1.3B-diffusers, or draw a clip from words alone: 4real video --context dynamic",
+        "frames": "known frames at both ends (frames), which 360 degrees need; lower --coverage, to 300 for example",
+    }
     for feature in ("first_frame", "frames") if walk.closed else ("first_frame",):
         if feature not in spec.features:
-            advice = " Lower --coverage, to 300 for example" if feature == "frames" else ""
-            raise UnsupportedConditionError(f"{spec.name} does not take {words[feature]} ({feature}).{advice}")
+            raise UnsupportedConditionError(f"{spec.name} does not take {ways[feature]}")
 
 
 def plan(walk: Walk, reach: Reach) -> list[Link]:

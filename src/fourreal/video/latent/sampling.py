@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from fourreal.video.base import UnsupportedConditionError
+
 from .condition import Condition, FamilyCode
 from .text import EncodedText
 
@@ -34,10 +36,15 @@ def sample(
         steps: evaluations.
         guidance: weight of the text.
         on_step: called with evaluations done and in all.
+
+    Raises:
+        UnsupportedConditionError: if the scheduler has no schedule of so few steps.
     """
     scheduler = type(scheduler).from_config(scheduler.config)
     family.timesteps(scheduler, steps, noise)
     times = scheduler.timesteps
+    if not bool(torch.isfinite(times).all()):  # LTX's stretch to a last noise level divides by zero for one step
+        raise UnsupportedConditionError(f"this model's scheduler cannot do with --steps {steps}; 2 are the least")
     z = condition.pin(noise)
     with torch.random.fork_rng(devices=[noise.device] if noise.device.type == "cuda" else []):
         torch.manual_seed(0)  # few-step schedulers of distilled models draw noise of their own
