@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -41,7 +42,8 @@ def sample(
         UnsupportedConditionError: if the scheduler has no schedule of so few steps.
     """
     scheduler = type(scheduler).from_config(scheduler.config)
-    family.timesteps(scheduler, steps, noise)
+    with np.errstate(invalid="ignore"):
+        family.timesteps(scheduler, steps, noise)
     times = scheduler.timesteps
     if not bool(torch.isfinite(times).all()):  # LTX's stretch to a last noise level divides by zero for one step
         raise UnsupportedConditionError(f"this model's scheduler cannot do with --steps {steps}; 2 are the least")
