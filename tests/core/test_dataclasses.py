@@ -171,6 +171,8 @@ class TestCameras:
             local = views.viewmats[:, :3, :3] @ points[i] + views.viewmats[:, :3, 3]
             torch.testing.assert_close(view, local[:, 2])
         torch.testing.assert_close(pixels[0, 0], self.pixel(views, points[0]))
+        back = views.unproject(pixels, depth)  # what lies behind a camera has no pixel to come back from
+        torch.testing.assert_close(back[torch.arange(3), torch.arange(3)], points, rtol=1e-4, atol=1e-4)
         own, _ = views.project(points[:, None])  # another point for each camera
         torch.testing.assert_close(own[:, 0], pixels[torch.arange(3), torch.arange(3)])
 

@@ -85,6 +85,12 @@ class Cameras:
         image = local @ self.Ks.transpose(1, 2)
         return image[..., :2] / image[..., 2:].clamp_min(1e-6), local[..., 2]
 
+    def unproject(self, pixels: Float[Tensor, "C N 2"], depth: Float[Tensor, "C N"]) -> Float[Tensor, "C N 3"]:
+        """World points that each camera sees at `pixels` (centres at +0.5), at these depths: inverts `project`."""
+        centre, focal = self.Ks[:, None, :2, 2], torch.stack([self.Ks[:, 0, 0], self.Ks[:, 1, 1]], -1)[:, None]
+        local = torch.cat([(pixels - centre) / focal, torch.ones_like(depth)[..., None]], -1) * depth[..., None]
+        return (local - self.viewmats[:, None, :3, 3]) @ self.viewmats[:, :3, :3]
+
     def resized(self, width: int, height: int) -> Cameras:
         """The same views at another image size; intrinsics scale with each axis."""
         check_int("width", width, low=1)

@@ -221,7 +221,4 @@ def _enlarged(values: Tensor, height: int, width: int) -> Tensor:
 
 def _unproject(targets: Targets, view: int, x: Tensor, y: Tensor, depth: Float[Tensor, " P"]) -> Float[Tensor, "P 3"]:
     """World points of places in a picture, in pixels, at camera-space depths."""
-    cameras = targets.cameras
-    K, world_to_camera = cameras.Ks[view], cameras.viewmats[view]
-    local = torch.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], torch.ones_like(depth)], -1)
-    return (local * depth[:, None] - world_to_camera[:3, 3]) @ world_to_camera[:3, :3]
+    return targets.cameras[[view]].unproject(torch.stack((x, y), -1)[None], depth[None])[0]
