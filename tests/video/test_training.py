@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from fourreal.commands.train_video_model import Tuning, train_video_model
 from fourreal.core.errors import DivergenceError, FileFormatError, FourRealError
 from fourreal.core.storage import load_tensors
-from fourreal.video.embedded.training import TrainConfig, Trainer, rate_at
+from fourreal.video.embedded.training import TrainConfig, Trainer, TrainNews, rate_at
 from fourreal.video.embedded.training_run import CHECKPOINT, LOG, train
 from fourreal.video.embedded.weights import BASE, History, load_base
 from video.tiny import CPU, tiny_run, tiny_weights
@@ -105,6 +106,28 @@ def test_a_killed_training_goes_on(tmp_path: Path) -> None:
     assert train(tiny_run(tmp_path, meta["clips"] + 16), CPU, on_news=news.append, every=1)
     assert news[0].clips == meta["clips"] + 8
     assert json.loads((tmp_path / LOG).read_text().splitlines()[-1])["clips"] == meta["clips"] + 16
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_asked_to_end_keeps_what_it_learned(tmp_path: Path, sent: signal.Signals) -> None:
+    seen = []
+
+    def ask(news: TrainNews) -> None:
+        seen.append(news.clips)
+        if len(seen) == 2:
+            os.kill(os.getpid(), sent)
+
+    assert not train(tiny_run(tmp_path, 100_000), CPU, on_news=ask, every=2)
+    assert load_tensors(tmp_path / CHECKPOINT, kind="video model training")[1]["clips"] == seen[-1] < 100
+    assert load_base(tmp_path / BASE)[2].clips == seen[-1]
+    assert signal.getsignal(sent) in (signal.default_int_handler, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.5])
+def test_an_impossible_decay_is_refused(tmp_path: Path, decay: float) -> None:
+    with pytest.raises(FourRealError, match="--decay"):
+        train_video_model(tmp_path, tuning=Tuning(decay=decay))
+    assert not list(tmp_path.iterdir())
 
 
 _PAIR = """

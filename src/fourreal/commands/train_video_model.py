@@ -30,12 +30,14 @@ class Tuning:
         clips: training clips in all; by default 4 million, a quarter of that for guidance and upsampler.
         batch: clips a step and process.
         rate: peak learning rate.
+        decay: share of the training, at its end, over which the rate falls to zero; 1 to round a stopped training off.
         muon: use the Muon optimiser for matrices; AdamW otherwise.
     """
 
     clips: int | None = None
     batch: int | None = None
     rate: float | None = None
+    decay: float | None = None
     muon: bool = True
 
 
@@ -65,6 +67,8 @@ def train_video_model(
     numbers = (minutes, tuning.clips, tuning.batch, tuning.rate)
     if any(n is not None and n <= 0 for n in numbers):
         raise FourRealError("--minutes, --clips, --batch and --rate must be positive")
+    if tuning.decay is not None and not 0 <= tuning.decay <= 1:
+        raise FourRealError(f"--decay {tuning.decay} must be a share of the training, 0 to 1")
     from rich.console import Console
 
     from fourreal.video.embedded.training_run import RunConfig, train

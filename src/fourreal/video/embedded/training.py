@@ -102,10 +102,14 @@ class Trainer:
         loss: Callable[[torch.Generator], Tensor],
         *,
         until: float = math.inf,
+        stop: Callable[[], bool] = lambda: False,
         every: int = 50,
         on_news: Callable[[TrainNews], None] = lambda _: None,
     ) -> bool:
-        """Train until `config.clips` are seen (True) or the clock `time.monotonic()` passes `until` (False).
+        """Train until `config.clips` are seen (True), or `time.monotonic()` passes `until` or `stop` says so (False).
+
+        `stop` is asked after every step; of several processes, which must leave together, the first is asked with the
+        news.
 
         Raises:
             DivergenceError: if the loss is not finite.
@@ -113,7 +117,8 @@ class Trainer:
         total, begun, losses = self.config.clips, time.monotonic(), []
         while self.clips < total:
             losses.append(self._step(loss))
-            if len(losses) < every and self.clips < total:
+            alone = self.world == 1 and stop()
+            if len(losses) < every and self.clips < total and not alone:
                 continue
             mean = float(torch.stack(losses).mean())
             if not math.isfinite(mean):
@@ -121,7 +126,7 @@ class Trainer:
             now = time.monotonic()
             on_news(TrainNews(self.clips, total, mean, len(losses) * self.config.batch * self.world / (now - begun)))
             begun, losses = now, []
-            if self._agreed(now > until):
+            if self._agreed(now > until or stop()):
                 return self.clips >= total
         return True
 

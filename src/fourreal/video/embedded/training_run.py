@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -97,6 +100,29 @@ def _after(place: Placement, history: History) -> Placement:
     return replace(place, first_seed=place.first_seed or history.clips + history.distilled)
 
 
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed, or the process asked to end, since this began; a second time, either ends it at once.
+
+    Machines that are lent or reclaimed send SIGTERM and wait a little: what was learned until then shall not be lost.
+    """
+    asked = threading.Event()
+    before: dict[int, Any] = {}
+
+    def note(number: int, _: object) -> None:
+        asked.set()
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is threading.main_thread():  # handlers may be set there alone
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, note)
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def train(
     config: RunConfig,
     device: torch.device,
@@ -105,7 +131,7 @@ def train(
     on_ready: Callable[[str], None] = lambda _: None,
     every: int = 50,
 ) -> bool:
-    """Train, or go on with the training in `config.out`; True once all clips are seen.
+    """Train, or go on with the training in `config.out`; True once all clips are seen, False if stopped before.
 
     Writes `training.safetensors` (everything to go on), `log.jsonl`, and the averaged weights in fp16. News come every
     `every` steps.
@@ -141,7 +167,8 @@ def train(
             saved = time.monotonic()
 
     config.out.mkdir(parents=True, exist_ok=True)
-    done = trainer.run(part.loss, until=begun + 60 * config.minutes, every=every, on_news=news)
+    with stop_requests() as stop:
+        done = trainer.run(part.loss, until=begun + 60 * config.minutes, stop=stop, every=every, on_news=news)
     publish()
     if world > 1:
         dist.destroy_process_group()
