@@ -210,6 +210,16 @@ class TestModel:
         assert torch.equal(one, same)
         assert not torch.equal(one, three)
 
+    def test_frozen_clips_of_a_known_frame_follow_the_words_less(self) -> None:
+        model, known = tiny_model(), KnownFrames((0,), torch.rand(1, 3, 12, 16, generator=some()))
+        for context, first, weight in (("freeze", known, 1.5), ("freeze", None, 3.0), ("dynamic", known, 3.0)):
+            text = model.encode_text("a red car on a road", context=context)
+            own, same, other = (
+                model.generate(text, size=(12, 16), known=first, steps=2, guidance=g) for g in (None, weight, 6.0)
+            )
+            assert torch.equal(own, same)
+            assert not torch.equal(own, other)
+
     def test_a_camera_counts_from_frame_0(self) -> None:
         model = tiny_model()
         text = model.encode_text("a fox", context="freeze")

@@ -28,7 +28,7 @@ from fourreal.video.base import (
 )
 
 from .network import CONTEXTS, BaseNetwork, Conditions
-from .sampling import GUIDANCE, STEPS, conditions, predict, sample
+from .sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS, conditions, predict, sample
 from .understand import WordTable, understand
 from .upsampler import SCALE, UpsamplerNetwork
 from .upsampling import upsample
@@ -108,7 +108,7 @@ class EmbeddedVideoModel:
         seed: int = 0,
         steps: int | None = None,
         on_step: Callable[[int, int], None] | None = None,
-        guidance: float = GUIDANCE,
+        guidance: float | None = None,
     ) -> Float[Tensor, "F 3 H W"]:
         """A clip of 16 frames; see `VideoModel.generate`.
 
@@ -120,7 +120,7 @@ class EmbeddedVideoModel:
             seed: of the noise.
             steps: evaluations of the base network.
             on_step: called with evaluations done and in all; the upsampler counts as one more.
-            guidance: weight of the text.
+            guidance: weight of the text; None for 3, and for 1.5 where time is frozen and frames are known.
         """
         full = self.spec.size
         size = full if size is None else size
@@ -140,6 +140,8 @@ class EmbeddedVideoModel:
                 on_step(done, total)
 
         clear = None if small is None else small[None].to(self.device)
+        if guidance is None:
+            guidance = FROZEN_GUIDANCE if text.context == "freeze" and known is not None else GUIDANCE
         distilled = self.history.distilled > 0
         clip = sample(
             self.base, given, clear, [seed], distilled=distilled, guidance=guidance, steps=steps, on_step=tell
