@@ -35,3 +35,15 @@ def test_a_clip_that_turns_less_is_found_out(clip: Video) -> None:
 
 def test_where_nothing_can_be_followed_the_path_is_believed() -> None:
     assert turned_share(Video(torch.full((12, 3, 54, 96), 0.5)), told(90.0)) == 1.0
+
+
+def test_of_turnings_that_fit_alike_the_one_nearest_to_the_asked_is_taken(
+    clip: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = {0.4: 1.41, 0.5: 1.42, 0.6: 1.49, 0.7: 1.62, 1.0: 2.27}  # of a drawn panda
+
+    def error(_: object, __: object, path: torch.Tensor) -> float:
+        return errors.get(round(float(path[-1, 0]) / math.radians(30.0), 1), 3.0)
+
+    monkeypatch.setattr("fourreal.pose.turn._error", error)
+    assert turned_share(clip, told(60.0)) == 0.5
