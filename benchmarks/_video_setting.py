@@ -40,6 +40,7 @@ class Options:
     batch: int
     steps: int
     guidance: float
+    frozen_guidance: float
     compiled: bool
     pictures: Path | None
     classifier: Path | None
@@ -143,7 +144,8 @@ class Setting:
             known = None if clear is None else 2 * clear[cut] - 1
             seeds = range(first_seed + i, first_seed + i + len(part.words))
             distilled = self.history.distilled > 0
-            made = sample(self.base, part, known, seeds, distilled=distilled, guidance=o.guidance, steps=o.steps)
+            weight = o.frozen_guidance if known is not None and bool((part.context == 1).all()) else o.guidance
+            made = sample(self.base, part, known, seeds, distilled=distilled, guidance=weight, steps=o.steps)
             pieces.append((made + 1) / 2)
         return torch.cat(pieces)
 
