@@ -117,10 +117,25 @@ def test_a_training_asked_to_end_keeps_what_it_learned(tmp_path: Path, sent: sig
         if len(seen) == 2:
             os.kill(os.getpid(), sent)
 
-    assert not train(tiny_run(tmp_path, 100_000), CPU, on_news=ask, every=2)
+    def usual(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(sent, usual)
+    try:
+        assert not train(tiny_run(tmp_path, 100_000), CPU, on_news=ask, every=2)
+        assert signal.getsignal(sent) is usual
+    finally:
+        signal.signal(sent, before)
     assert load_tensors(tmp_path / CHECKPOINT, kind="video model training")[1]["clips"] == seen[-1] < 100
     assert load_base(tmp_path / BASE)[2].clips == seen[-1]
-    assert signal.getsignal(sent) in (signal.default_int_handler, signal.SIG_DFL)
+
+
+def test_a_training_that_ignores_ctrl_c_goes_on_doing_so(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert train(tiny_run(tmp_path, 32), CPU, on_news=lambda _: os.kill(os.getpid(), signal.SIGINT), every=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("decay", [-0.1, 1.5])

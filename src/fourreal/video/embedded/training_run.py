@@ -115,7 +115,8 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
     if threading.current_thread() is threading.main_thread():  # handlers may be set there alone
         for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, note)
+            if signal.getsignal(number) != signal.SIG_IGN:  # as behind `&` or `nohup`: stays ignored
+                before[number] = signal.signal(number, note)
     try:
         yield asked.is_set
     finally:
