@@ -12,9 +12,9 @@ from torch import Tensor
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.gaussians import Gaussians
-from fourreal.raster.base import Rasterizer, Splats
+from fourreal.raster.base import Rasterizer
 
-from .dynamic import render_dynamic
+from .static import render_cameras
 
 NEAR = 0.2  # of the distance at which the cameras look: nearer to one of them is before the lens
 _ALIKE = 0.05  # RGB: root mean square change of a picture by which what hangs there must belong to the scene
@@ -36,8 +36,7 @@ def off_the_lens(gaussians: Gaussians, cameras: Cameras, focus: float, render: R
     if not bool(near.any()) or bool(near.all()):
         return gaussians
     less = Gaussians(**{k: v[~near] for k, v in gaussians.tensors().items()})
-    still = Cameras(cameras.viewmats, cameras.Ks, cameras.width, cameras.height)
-    before, after = (render_dynamic(_splats(g), None, still, render) for g in (gaussians, less))
+    before, after = (render_cameras(g, cameras, render) for g in (gaussians, less))
     change = (after - before).square().mean((1, 2, 3)).sqrt()
     return gaussians if float(change.max()) > _ALIKE else less
 
@@ -45,7 +44,3 @@ def off_the_lens(gaussians: Gaussians, cameras: Cameras, focus: float, render: R
 def _near(means: Float[Tensor, "N 3"], places: Float[Tensor, "V 3"], radius: float) -> Bool[Tensor, " N"]:
     """Which means lie within `radius` of a place."""
     return torch.cdist(means, places.to(means)).amin(1) < radius
-
-
-def _splats(g: Gaussians) -> Splats:
-    return Splats(g.means, g.quats, g.scales, g.opacities, g.colors)
