@@ -23,8 +23,9 @@ _FAR = 12.0  # pixels at 256 columns: errors count no more than this
 def turned_share(video: Video, path: Float[torch.Tensor, "F 3"]) -> float:
     """The share of the asked turning at which points followed through the clip fit a circle about the subject best.
 
-    1 unless another fits clearly better. Cameras stay on the path, so that bends of the clip are not fitted along:
-    true clips of worlds have their minimum at 1, of clips that the embedded model drew it lies at 0.4 to 1.
+    1 unless another fits clearly better; of those that fit alike, the one nearest to 1. Cameras stay on the path, so
+    that bends of the clip are not fitted along: true clips of worlds have their minimum at 1, of clips that the
+    embedded model drew it lies at 0.4 to 1.
 
     Args:
         video: the clip.

@@ -104,7 +104,7 @@ def _after(place: Placement, history: History) -> Placement:
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """Whether Ctrl-C was pressed, or the process asked to end, since this began; a second time, either ends it at once.
 
-    Machines that are lent or reclaimed send SIGTERM and wait a little: what was learned until then shall not be lost.
+    Batch queues and reclaimed cloud machines send SIGTERM and wait a little: what was learned shall not be lost.
     """
     asked = threading.Event()
     before: dict[int, Any] = {}
