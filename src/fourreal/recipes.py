@@ -35,6 +35,8 @@ def static_preview(effort: float = 1.0) -> tuple[Phase, ...]:
 _LOSSES = {"l1": 0.8, "dssim": 0.2, "haze": 0.003}
 _BASE = 256  # width at which clips are fitted before the last phases see them as large as they are
 _MOTION = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01}  # 4Real: each regulariser weighs 0.01
+# Nodes move as rigidly as possible. Neighbouring Gaussians share their nodes, so their own rigidity hardly binds.
+_NODES = {**_MOTION, "arap": 0.3}
 # A score costs a network and 16 renders: every fifth step, at half the size, and with less noise than the paper's,
 # because it changes a scene that is reconstructed already.
 _SCORE: dict[str, Any] = {"every": 5, "highest": 0.5, "shrink": 2}
@@ -48,7 +50,7 @@ class Ablations:
         warp: per-frame deformation of the freeze-time clip.
         small_motion: the pull of that deformation towards zero.
         refine_poses: joint refinement of the cameras.
-        rigidity: neighbours move alike.
+        rigidity: neighbours, and control nodes, move alike.
         growth: new Gaussians in the temporal stage.
         freeze_clip: the freeze-time clip in the joint phase.
         multi_view_score: score distillation in the canonical stage; needs a teacher.
@@ -112,7 +114,7 @@ def temporal_default(effort: float = 1.0, parts: Ablations = Ablations(), guided
 
     With `guided`, for fits that have a teacher, joint score distillation comes last.
     """
-    regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
+    regular = {k: v for k, v in _NODES.items() if parts.rigidity or k not in {"rigid", "rotation", "arap"}}
     losses = {"l1": 0.8, "dssim": 0.2, **regular}
     motion = Phase(
         "motion", _steps(500, effort), {"motion": Rate(2e-3, 2e-4)}, losses, views=0, frames=2, fields=("motion",),
@@ -227,6 +229,6 @@ def detail_default(effort: float = 1.0) -> tuple[Phase, ...]:
     ends = {k: Rate(v.end, 0.3 * v.end) for k, v in _RATES.items()}
     rates = {**ends, "means": Rate(8e-6, 1.6e-6), "motion": Rate(6e-5, 2e-5)}
     phase = Phase(
-        "redrawn", _steps(120, effort), rates, {**_LOSSES, **_MOTION}, views=1, frames=2, fields=("warp", "motion")
+        "redrawn", _steps(120, effort), rates, {**_LOSSES, **_NODES}, views=1, frames=2, fields=("warp", "motion")
     )
     return (phase,)

@@ -13,6 +13,7 @@ from fourreal.core.geometry import quat_exp, quat_multiply, quat_to_matrix
 from fourreal.deform import Offsets
 from fourreal.deform.losses import (
     Neighbours,
+    arap,
     diff,
     neighbourhood,
     norm,
@@ -43,6 +44,47 @@ def test_a_rigid_motion_costs_nothing(seed: int) -> None:
     means, quats = rigid_clip(seed, points())
     assert float(rigidity(means, quats, near)) < 1e-9
     assert float(rotation_similarity(quats, near)) < 1e-9
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.01, 100))
+def test_nodes_that_move_as_one_body_cost_nothing_and_units_do_not_matter(seed: int, scale: float) -> None:
+    g = torch.Generator().manual_seed(seed)
+    near = neighbourhood(points(), 5)
+    turns = quat_exp(2 * torch.randn(3, 1, 3, generator=g, dtype=torch.float64)).expand(3, 30, 4)
+    body = points() @ quat_to_matrix(turns[:, 0]).transpose(1, 2) + 7
+    assert float(arap(points(), body, turns, near)) < 1e-9
+    bent = body + 0.3 * torch.randn(3, 30, 3, generator=g, dtype=torch.float64)
+    plain, other = (arap(k * points(), k * bent, turns, near, k) for k in (1.0, scale))
+    torch.testing.assert_close(plain, other, rtol=1e-7, atol=1e-9)
+
+
+def test_a_body_that_stretches_slowly_pays_for_all_of_it() -> None:
+    near = neighbourhood(points(), 5)
+    still = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64).expand(11, 30, 4)
+    stretched = torch.stack([(1 + 0.05 * t) * points() for t in range(11)])
+    costs = [float(arap(points(), stretched[[t]], still[:1], near)) for t in (1, 10)]
+    assert costs[1] == pytest.approx(10 * costs[0], rel=1e-6)
+    assert float(rigidity(stretched, still, near)) == pytest.approx(costs[0], rel=1e-6), "by steps it is cheap"
+
+
+def test_what_no_picture_shows_turns_with_what_one_does() -> None:
+    """A camera sees the near half of a body turn; rigidity takes the far half along, the other way."""
+    near = neighbourhood(points(), 8)
+    turn = quat_exp(torch.tensor([0.0, 0.5, 0.0], dtype=torch.float64))
+    truth = points() @ quat_to_matrix(turn).T
+    front = points()[:, 2] > 0
+    shifts, vectors = (torch.zeros(1, 30, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    optimizer = torch.optim.Adam([shifts, vectors], 0.1)
+    for step in range(600):
+        optimizer.param_groups[0]["lr"] = 0.1 * 0.01 ** (step / 600)
+        moved = points() + shifts
+        loss = (moved - truth)[0, front, :2].abs().mean() + arap(points(), moved, quat_exp(vectors), near)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    left = (points() + shifts.detach()[0] - truth)[~front].norm(dim=1).mean()
+    assert float(left) < 0.2 * float((points() - truth)[~front].norm(dim=1).mean())
 
 
 @settings(max_examples=20, deadline=None)
@@ -100,7 +142,7 @@ def test_turns_replace_the_deformed_quats() -> None:
     torch.testing.assert_close(rotation_similarity(quats, near), rotation_similarity(turns_of(offsets), near))
 
 
-@pytest.mark.parametrize("name", ["small", "norm", "diff", "rigidity", "rotation_similarity"])
+@pytest.mark.parametrize("name", ["small", "norm", "diff", "rigidity", "arap", "rotation_similarity"])
 def test_gradients(name: str) -> None:
     near = neighbourhood(points(8), 3)
     base = points(8)
@@ -112,6 +154,7 @@ def test_gradients(name: str) -> None:
             "norm": lambda: norm(offsets),
             "diff": lambda: diff(base + offsets.means),
             "rigidity": lambda: rigidity(base + offsets.means, turns_of(offsets), near, 0.7),
+            "arap": lambda: arap(base, base + offsets.means, turns_of(offsets), near, 0.7),
             "rotation_similarity": lambda: rotation_similarity(turns_of(offsets), near),
         }
         return losses[name]()
@@ -124,7 +167,9 @@ def test_gradients_at_rest_are_finite() -> None:
     parts = [torch.zeros(3, 8, d, requires_grad=True) for d in (3, 4, 3)]
     offsets, near = Offsets(*parts), neighbourhood(points(8).float(), 3)
     means = points(8).float() + offsets.means
-    total = rigidity(means, turns_of(offsets), near) + rotation_similarity(turns_of(offsets), near) + norm(offsets)
+    turns = turns_of(offsets)
+    total = rigidity(means, turns, near) + rotation_similarity(turns, near) + norm(offsets)
+    total = total + arap(points(8).float(), means, turns, near)
     (total + diff(means)).backward()
     assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in parts)
     assert float(total.detach()) < 1e-6

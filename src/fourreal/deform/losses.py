@@ -102,6 +102,32 @@ def rigidity(
     return (neighbours.weights * _length(apart)).mean()
 
 
+def arap(
+    points: Float[Tensor, "M 3"],
+    means: Float[Tensor, "T M 3"],
+    turns: Float[Tensor, "T M 4"],
+    neighbours: Neighbours,
+    unit: Length = 1.0,
+) -> Float[Tensor, ""]:
+    """w_ij |R_i,t (p_j - p_i) - (x_j,t - x_i,t)|_2, mean over pairs and times: as rigid as possible.
+
+    O. Sorkine and M. Alexa, SGP 2007, on control nodes as in SC-GS (arXiv 2312.14937, section 3.3), but not squared, so
+    that a body rather bends at a few joints than everywhere. Against the places at rest: steps that are each nearly
+    rigid do not add up to a stretched body.
+
+    Args:
+        points: places at rest.
+        means: places at some times.
+        turns: rotations since, wxyz of any norm.
+        neighbours: pairs of `points`.
+        unit: world units that lengths are divided by.
+    """
+    rest = _taken(points[None], neighbours.indices) - _taken(points[None], neighbours.rows)[:, :, None]
+    arms = _taken(means, neighbours.indices) - _taken(means, neighbours.rows)[:, :, None]  # [T, M, k, 3]
+    apart = rest @ quat_to_matrix(_taken(turns, neighbours.rows)).transpose(-1, -2) - arms
+    return (neighbours.weights * _length(apart / unit)).mean()
+
+
 def rotation_similarity(turns: Float[Tensor, "T N 4"], neighbours: Neighbours) -> Float[Tensor, ""]:
     """w_ij |q_j,t q_j,t-1^-1 - q_i,t q_i,t-1^-1|_2, mean over pairs and steps of time.
 

@@ -15,6 +15,7 @@ from fourreal.core.geometry import se3_exp
 from fourreal.deform.base import DeformField, Offsets
 from fourreal.deform.losses import (
     Neighbours,
+    arap,
     diff,
     neighbourhood,
     norm,
@@ -23,6 +24,7 @@ from fourreal.deform.losses import (
     small,
     turns_of,
 )
+from fourreal.deform.nodes import NodeField
 from fourreal.raster.base import Rasterizer, Splats, Views
 
 from .loop import CHECK_EVERY, Evaluation, Objective
@@ -32,6 +34,7 @@ from .state import FitState
 from .static import Targets
 
 _NEIGHBOURS, _SAMPLED = 8, 2000
+_LINKS = 12  # of each control node
 _PAIRWISE = ("diff", "rigid", "rotation")
 
 
@@ -122,6 +125,7 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
     "motion" as the phase says, from cameras corrected by its module "poses"; plus the phase's regularisers."""
     pyramid: dict[int, Clips] = {}
     nearby: dict[tuple[int, int, int], Neighbours] = {}
+    links: list[Neighbours] = []
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
         factor = phase.shrink_of(*clips.freeze.images.shape[-2:])
@@ -135,6 +139,7 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
             terms["small"] = small(batch.warp, _unit(state, "warp"))
         if batch.motion is not None:
             terms |= _motion_terms(batch.motion, state, phase, nearby)
+            terms |= _node_terms(state, phase, links)
         loss = torch.stack([phase.losses[k] * v for k, v in terms.items()]).sum()
         return Evaluation(loss, {k: v.detach() for k, v in terms.items()}, rendering)
 
@@ -176,6 +181,19 @@ def _motion_terms(
         for name in wanted:
             sums[name] = sums[name] + found[name]() / pairs
     return terms | sums
+
+
+def _node_terms(state: FitState, phase: Phase, links: list[Neighbours]) -> dict[str, Float[Tensor, ""]]:
+    """What only control nodes have. They and their neighbours stay the same throughout a fit."""
+    field = state.modules["motion"]
+    if "arap" not in phase.losses or not isinstance(field, NodeField):
+        return {}
+    points, means, turns = field.moving()
+    if len(points) < 2:
+        return {}
+    if not links:
+        links.append(neighbourhood(points, min(_LINKS, len(points) - 1)))
+    return {"arap": arap(points, means, turns, links[0], field.unit)}
 
 
 def _draw(clips: Clips, state: FitState, phase: Phase) -> _Batch:
