@@ -196,16 +196,14 @@ def test_times_between_frames(interpolation) -> None:
     torch.testing.assert_close(field.offsets(cloud(), times).means[:, 0, 0], 0.1 * times * field.unit)
 
 
-def test_moving_nodes_are_where_the_offsets_take_them() -> None:
+def test_nodes_are_placed_where_the_offsets_take_them() -> None:
     means = cloud(dtype=torch.float64)
-    busy = torch.arange(COUNT) % 3 == 0
-    field = NodeConfig(nodes=12, neighbours=1).build(means, FRAMES, CANONICAL, busy=busy).double()
-    disturb(field)
-    points, moved, turns = field.moving()
-    assert 0 < len(points) < 12, "those that hold the surroundings still are left out"
+    field = disturb(NodeConfig(nodes=12, neighbours=1).build(means, FRAMES, CANONICAL).double())
+    some = torch.tensor([7, 2, 5])
+    points, moved, turns = field.placed(some)
+    assert torch.equal(points, field.nodes[some])
     field.rebind(points)
-    others = [t for t in range(FRAMES) if t != CANONICAL]
-    offsets = field.offsets(points, torch.tensor(others))
+    offsets = field.offsets(points, torch.tensor([t for t in range(FRAMES) if t != CANONICAL]))
     torch.testing.assert_close(points + offsets.means, moved)
     torch.testing.assert_close(offsets.quats + turns.new_tensor([1.0, 0, 0, 0]), turns)
 

@@ -150,11 +150,12 @@ class NodeField(nn.Module):
         rows = self._bound(means)[0].rows
         return rows, self._weights(means, rows)
 
-    def moving(self) -> tuple[Float[Tensor, "m 3"], Float[Tensor, "T m 3"], Float[Tensor, "T m 4"]]:
-        """The nodes that may move: where they rest, and where they are and how they are turned in all other frames."""
-        some = self.moves > 0
-        frames = torch.arange(self.frames, device=some.device) != self.canonical
-        points, motions = self.nodes[some], self.motions[frames][:, some]
+    def placed(
+        self, index: Int64[Tensor, " m"]
+    ) -> tuple[Float[Tensor, "m 3"], Float[Tensor, "T m 3"], Float[Tensor, "T m 4"]]:
+        """Nodes `index`: where they rest, where they are in all frames but the canonical, and how they are turned."""
+        points = self.nodes[index]
+        motions = torch.cat([self.motions[: self.canonical], self.motions[self.canonical + 1 :]])[:, index]
         return points, points + self.unit * motions[..., :3], quat_exp(motions[..., 3:6])
 
     def _bound(self, means: Tensor) -> tuple[Pattern, Pattern]:

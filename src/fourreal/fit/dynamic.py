@@ -125,7 +125,7 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
     "motion" as the phase says, from cameras corrected by its module "poses"; plus the phase's regularisers."""
     pyramid: dict[int, Clips] = {}
     nearby: dict[tuple[int, int, int], Neighbours] = {}
-    links: list[Neighbours] = []
+    links: list[tuple[Tensor, Neighbours]] = []
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
         factor = phase.shrink_of(*clips.freeze.images.shape[-2:])
@@ -183,17 +183,18 @@ def _motion_terms(
     return terms | sums
 
 
-def _node_terms(state: FitState, phase: Phase, links: list[Neighbours]) -> dict[str, Float[Tensor, ""]]:
-    """What only control nodes have. They and their neighbours stay the same throughout a fit."""
+def _node_terms(state: FitState, phase: Phase, links: list[tuple[Tensor, Neighbours]]) -> dict[str, Float[Tensor, ""]]:
+    """What only control nodes have. Those that move, and their neighbours, are found once: they stay the same."""
     field = state.modules["motion"]
     if "arap" not in phase.losses or not isinstance(field, NodeField):
         return {}
-    points, means, turns = field.moving()
-    if len(points) < 2:
-        return {}
     if not links:
-        links.append(neighbourhood(points, min(_LINKS, len(points) - 1)))
-    return {"arap": arap(points, means, turns, links[0], field.unit)}
+        index = (field.moves > 0).nonzero()[:, 0]
+        if len(index) < 2:
+            return {}
+        links.append((index, neighbourhood(field.nodes[index], min(_LINKS, len(index) - 1))))
+    index, near = links[0]
+    return {"arap": arap(*field.placed(index), near, field.unit)}
 
 
 def _draw(clips: Clips, state: FitState, phase: Phase) -> _Batch:
