@@ -180,6 +180,7 @@ def test_inflection_rules():
         assert "dancing" in verb_forms(word)
     for word, form in (("ran", "running"), ("sat", "sitting"), ("lies", "lying"), ("hopped", "hopping")):
         assert form in verb_forms(word)
+    assert "staring" not in verb_forms("star")
 
 
 @pytest.mark.parametrize(
@@ -197,6 +198,10 @@ def test_inflection_rules():
         ("an automobile", "a car"),
         ("a cat and a dog dancing", "a cat and a dog dancing"),
         ("a cat chasing a mouse", "a cat running next to a mouse"),
+        ("a robot waiter dancing", "a robot dancing"),
+        ("a dancing panda queen", "a panda dancing"),
+        ("a bus driver dancing", "a person dancing"),
+        ("a robot dog running", "a dog running"),
     ],
 )
 def test_order_and_form(prompt, said):
@@ -228,6 +233,11 @@ def test_order_and_form(prompt, said):
 )
 def test_phrases(prompt, said):
     assert _said(prompt) == said
+
+
+def test_what_follows_a_verb_is_not_taken_for_another():
+    assert "swimming" not in _said("a baby elephant blowing out candles")
+    assert _said("a cat dances and stretches") == "a cat dancing and stretching"
 
 
 def test_nothing_is_said_twice():

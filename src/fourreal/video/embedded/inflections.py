@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
+_SHORT = re.compile("[^aeiou]+[aeiou][^aeiouwxy]")  # "hop"
 _PLURALS = {
     "calves": "calf",
     "children": "child",
@@ -110,6 +112,8 @@ def _ing(base: str) -> list[str]:
     """How a verb takes -ing."""
     if base.endswith("ie"):
         return [base[:-2] + "ying"]
+    if _SHORT.fullmatch(base):
+        return [base + base[-1] + "ing"]  # "starring", which is not "staring"
     out = [base + "ing"]
     if base.endswith("e") and not base.endswith("ee"):
         out.insert(0, base[:-1] + "ing")

@@ -81,13 +81,13 @@ class Reader:
         out, i = [], 0
         while i < len(words):
             noun = bool(out) and out[-1].kind in {"article", "link"} and out[-1].link not in {"and", "is", "that"}
-            unit, used = self._unit(words, i, noun)
+            unit, used = self._unit(words, i, noun, _acting(out))
             if unit is not None:
                 out.append(unit)
             i += used
         return out
 
-    def _unit(self, words: Sequence[str], i: int, noun: bool) -> tuple[Unit | None, int]:
+    def _unit(self, words: Sequence[str], i: int, noun: bool, acting: bool) -> tuple[Unit | None, int]:
         """The unit that begins at word i, if it says anything, and the number of words it takes."""
         word = words[i]
         phrase, used = self._phrase(words, i, noun)
@@ -104,7 +104,7 @@ class Reader:
             return Unit("article", word), 1
         if word in _LINKS:
             return Unit("link", word, link=_LINKS[word]), 1
-        return (None if word in _SILENT or len(word) == 1 else self._guess(word, noun)), 1
+        return (None if word in _SILENT or len(word) == 1 else self._guess(word, noun, acting)), 1
 
     def _is_function(self, word: str) -> bool:
         return word in _DETERMINERS or word in _LINKS or word in _SILENT
@@ -127,13 +127,23 @@ class Reader:
         entry = self.table.closest_entry(" ".join(found), best)
         return Unit("entry", source, entry, mapped=entry.shown not in noun_forms(source)), used
 
-    def _guess(self, word: str, noun: bool) -> Unit:
-        """A word that is no example, by its neighbours; what follows an article or preposition is a noun."""
-        factors = {"action"} if word.endswith("ing") else _NOUNS if noun else _ALL
+    def _guess(self, word: str, noun: bool, acting: bool) -> Unit:
+        """A word that is no example, by its neighbours; what follows an article, a preposition or a verb is no verb."""
+        factors = {"action"} if word.endswith("ing") else _NOUNS if noun else _ALL - {"action"} if acting else _ALL
         label = self.table.nearest((word, *_forms(word, noun)), factors)
         if label is None:
             return Unit("unknown", word)
         return Unit("entry", word, self.table.closest_entry(word, label), mapped=True)
+
+
+def _acting(units: Sequence[Unit]) -> bool:
+    """Whether the last subject, if there is one, has its verb: what follows is no other without "and" or "that"."""
+    for unit in reversed(units):
+        if unit.link in {"and", "is", "that"} or (unit.entry is not None and unit.entry.factor == "subject"):
+            return False
+        if unit.entry is not None and unit.entry.factor == "action":
+            return True
+    return False
 
 
 def _forms(word: str, noun: bool) -> tuple[str, ...]:

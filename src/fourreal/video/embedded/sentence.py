@@ -15,6 +15,11 @@ _COMPANY = ("and", "beside", "near", "next to", "with")
 _BESIDE_ONE = ("beside", "near", "next to")
 _BESIDE_MANY = ("among", "in front of", "near")
 _SIZES = frozenset({"little", "baby", "young"})
+_PEOPLE = frozenset({"person", "girl"})
+_VEHICLES = frozenset({"airplane", "boat", "bus", "car", "rocket", "train", "truck"})
+_KEEPERS = frozenset(
+    {"breeder", "farmer", "groomer", "keeper", "lover", "owner", "rider", "tamer", "trainer", "walker"}
+)
 _YOUNG = frozenset({"puppy", "pup", "kitten", "kitty", "foal", "calf", "lamb", "piglet", "duckling"})
 
 
@@ -154,9 +159,14 @@ class _Composer:
 
     def _subject(self, i: int, unit: Unit, entry: Entry) -> None:
         after, before = self._entry_at(i + 1, "subject"), self._entry_at(i - 1, "subject")
-        if before is not None and before.label != entry.label and entry.words[-1] in _YOUNG:
-            return  # "a corgi puppy"
-        if after is not None and (after.label == entry.label or after.words[-1] not in _YOUNG):
+        if before is not None and before.label != entry.label:
+            if entry.words[-1] in _YOUNG:
+                return  # "a corgi puppy"
+            if self._is_trade(i):
+                self.dropped.append(unit)
+                return
+        trade = after is not None and self._is_trade(i + 1)
+        if after is not None and not trade and (after.label == entry.label or after.words[-1] not in _YOUNG):
             if after.label != entry.label:  # the first of two nouns describes the second: "a robot dog"
                 self.dropped.append(unit)
             return
@@ -173,11 +183,26 @@ class _Composer:
             self.parts.append(_Part([action], _words_of(action)))
         self._forget()
 
+    def _is_trade(self, i: int) -> bool:
+        """Whether noun i only says what the known subject before it does for a living: "a robot waiter"."""
+        before, noun = self.units[i - 1], self.units[i]
+        if before.entry is None or noun.entry is None or before.mapped or not noun.mapped:
+            return False
+        people = noun.entry.value in _PEOPLE and before.entry.value not in _PEOPLE | _VEHICLES
+        return people and noun.source.removesuffix("s") not in _KEEPERS
+
     def _action(self, i: int, unit: Unit, entry: Entry) -> None:
         last = self.parts[-1].entry if self.parts else None
         if self._begins(i) and self._describes(i):  # "a dancing panda"
             self.doing.append(unit)
             return
+        if last is not None and last.factor == "action" and "and" not in self.links:
+            guessed = self.parts[-1].units[0]
+            if guessed.mapped and not unit.mapped:  # "serving drinks": the known of two verbs
+                self.dropped.append(guessed)
+                self.parts[-1].units[0], self.parts[-1].words = unit, entry.words
+                self._forget()
+                return
         if last is None or last.label != entry.label:
             verb = ("is",) if "is" in self.links and last is not None and last.factor in {"subject", "hat"} else ()
             joined = ("and",) if "and" in self.links and last is not None and last.factor == "action" else ()
