@@ -56,6 +56,7 @@ class PoseHint:
             in radians (positive to the right and up) and logarithm of the distance, relative to any one view.
         focal: focal length in pixels of the clip, if it is known; it is then not estimated.
         known: the cameras of all frames, if they are known.
+        turned: the clip is known to turn as far as the path does; no other turning is tried.
 
     Raises:
         FieldError: if a value is out of range.
@@ -65,6 +66,7 @@ class PoseHint:
     path: Tensor | None = None
     focal: float | None = None
     known: Cameras | None = None
+    turned: bool = False
 
     def __post_init__(self) -> None:
         check_int("PoseHint.canonical", self.canonical, low=0)

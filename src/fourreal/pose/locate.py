@@ -35,6 +35,7 @@ class Wanted:
         focal: focal length in pixels of the freeze-time clip.
         moves: whether the reference camera moves.
         methods: ways to find poses, in order.
+        turned: the clip is known to turn as far as the path does.
     """
 
     cameras: CameraSet | None = None
@@ -44,6 +45,7 @@ class Wanted:
     focal: float | None = None
     moves: bool | None = None
     methods: tuple[Method, ...] = METHODS
+    turned: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,7 @@ def locate(freeze: Video, reference: Video | None, wanted: Wanted | None = None)
     if still and known is None:
         raise PoseError(still, total=len(freeze))
     notes += [still] if still else []
-    hint = PoseHint(moment.freeze, wanted.path, wanted.focal, known)
+    hint = PoseHint(moment.freeze, wanted.path, wanted.focal, known, wanted.turned)
     poses = estimate_poses(freeze, hint, wanted.methods)
     notes.append(f"freeze-time cameras: {poses.report.summary()}")
     times = torch.full((len(freeze),), float(moment.reference))

@@ -165,7 +165,7 @@ def _candidates(hint: PoseHint, trail: Trail, count: int) -> list[tuple[str, Ten
     """Paths to try, with words for each, and whether it is what was asked for."""
     if hint.path is not None:
         path = _prior(hint, count)
-        scaled = [(f, path * path.new_tensor([f, f, 1.0])) for f in _FACTORS]
+        scaled = [(f, path * path.new_tensor([f, f, 1.0])) for f in ((1.0,) if hint.turned else _FACTORS)]
         return [(f"the given path, turning times {f:g}", p, f == 1.0) for f, p in scaled]
     share = _pace(trail, count)
     out = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,9 +20,9 @@ from fourreal.io.images import write_image
 from fourreal.io.video import read_video
 from fourreal.pose import METHODS, Method, Prepared, Wanted, locate, prepare_clips
 from fourreal.pose.clips import Moment, pair_picture
-from fourreal.pose.turn import turned_share
 
 from .news import Desk, News, Tell
+from .turning import FOCAL, settled_share
 from .videos import FREEZE, NOTES, REFERENCE
 
 CAMERAS, REPORT, PAIR = "poses/cameras.json", "poses/report.json", "poses/pair.png"
@@ -104,20 +104,20 @@ def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> tuple[Wanted, st
     """What is known: cameras that were given, or the path along which an untouched clip was drawn; and a sentence."""
     given = read_cameras_json(run / GIVEN) if (run / GIVEN).is_file() else None
     methods: tuple[Method, ...] = METHODS if config.method == "auto" else (config.method,)
-    freeze, reference, path, note = config.freeze_frame, config.reference_frame, None, ""
+    freeze, reference, told = config.freeze_frame, config.reference_frame, _Told()
     notes = read_json(run / NOTES) if (run / NOTES).is_file() else {}
     drawn = _untouched(run, notes)
     moves = config.moves
     if FREEZE in drawn and given is None and len(notes["camera_path"]) == len(clips.freeze):
-        path, note = _path(notes, config, clips.freeze)
+        told = _told(notes, config, clips.freeze)
         if REFERENCE in drawn:
             freeze = notes["canonical"] if freeze is None else freeze
             reference = notes["frozen_frame"] if reference is None else reference
-        if path is not None and config.method == "auto":
+        if told.path is not None and config.method == "auto":
             methods = ("orbit",)
     if REFERENCE in drawn and moves is None:
         moves = False  # the recipe of the dynamic context is a camera at rest
-    return Wanted(given, freeze, reference, path, None, moves, methods), note
+    return Wanted(given, freeze, reference, told.path, told.focal, moves, methods, told.turned), told.note
 
 
 def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
@@ -125,16 +125,29 @@ def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
     return {name for name, known in notes.get("files", {}).items() if digest(run / name) == known}
 
 
-def _path(notes: dict[str, Any], config: PosesConfig, clip: Video) -> tuple[Tensor | None, str]:
-    """[N, 3] the path of the camera, if the model was told one, turning as far as the clip does; and a sentence."""
+class _Told(NamedTuple):
+    """What the drawing of a clip says: its path [N, 3], whether that turning is certain, the lens (pixels)."""
+
+    path: Tensor | None = None
+    turned: bool = False
+    focal: float | None = None
+    note: str = ""
+
+
+def _told(notes: dict[str, Any], config: PosesConfig, clip: Video) -> _Told:
+    """The path that the model was told, if it was told one, turning as far as the clip does."""
     if not notes.get("camera_told"):
-        return None, ""
+        return _Told()
     path = torch.tensor(notes["camera_path"], dtype=torch.float32)
-    share = config.turn
-    if share == "auto":
-        share = 1.0 if notes.get("closed") else turned_share(clip, path)  # a closed walk goes all the way round
+    if config.turn != "auto":
+        share, turned, focal = config.turn, True, None
+    elif notes.get("closed"):  # it goes all the way round
+        share, turned, focal = 1.0, False, None
+    else:
+        share, turned = settled_share(clip, path)
+        focal = FOCAL * clip.width if turned else None
     if share == 1:
-        return path, ""
+        return _Told(path, turned, focal)
     asked = float(torch.rad2deg(path[:, 0].max() - path[:, 0].min()))
     note = f"the clip turns by about {share * asked:.0f} of the {asked:.0f} degrees that were asked for"
-    return path * path.new_tensor([share, share, 1.0]), note
+    return _Told(path * path.new_tensor([share, share, 1.0]), turned, focal, note)
