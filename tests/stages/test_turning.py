@@ -47,6 +47,22 @@ def test_nothing_is_fitted_where_the_points_do_not_doubt(clip: Video, monkeypatc
 
 
 @pytest.mark.parametrize(
+    ("worth", "settled"),
+    [
+        ({1.0: 29.2, 0.6: 26.6}, 1.0),  # the points are wrong: nothing between is fitted
+        ({1.0: 27.6, 0.8: 28.4, 0.6: 27.5}, 0.8),
+        ({1.0: 24.0, 0.8: 25.0, 0.6: 26.5}, 0.6),
+    ],
+)
+def test_what_explains_the_clip_decides(
+    clip: Video, monkeypatch: pytest.MonkeyPatch, worth: dict[float, float], settled: float
+) -> None:
+    monkeypatch.setattr(turning, "turned_share", lambda *_: 0.6)
+    monkeypatch.setattr(turning, "explained", lambda *a: worth[round(a[2], 3)])
+    assert settled_share(clip, told(90.0)) == (settled, True)
+
+
+@pytest.mark.parametrize(
     ("found", "share"),
     [
         ({1.0: 29.2, 0.8: 29.6, 0.6: 26.6}, 1.0),  # drawn pandas
