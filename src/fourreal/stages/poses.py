@@ -126,7 +126,10 @@ def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
 
 
 class _Told(NamedTuple):
-    """What the drawing of a clip says: its path [N, 3], whether that turning is certain, the lens (pixels)."""
+    """What the drawing of a clip says.
+
+    path: [N, 3]. turned: its turning is certain. focal: in pixels. note: a sentence for the user.
+    """
 
     path: Tensor | None = None
     turned: bool = False
