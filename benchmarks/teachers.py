@@ -89,6 +89,7 @@ class Row:
     gradient: str
     vae: str
     compiled: bool
+    recorded: bool
     ms: float
     peak_gb: float
 
@@ -123,6 +124,8 @@ def build(name: str, size: tuple[int, int], args: argparse.Namespace) -> LatentV
         network.compile()
     source = Source(Path(), about.pipeline, {"transformer": ["diffusers", about.network]})
     codec = Codec.of(vae)
+    if args.eager:
+        codec.replays.run = lambda _, function, **inputs: function(**inputs)  # type: ignore[method-assign]
     facts, code = (ltx_facts(source), Ltx) if source.family == "ltx" else (wan_facts(source), Wan)
     settings = ModelSettings(score_size=size, size=size)
     texts = SimpleNamespace(identity="random")
@@ -200,7 +203,16 @@ def measured(name: str, size: tuple[int, int], args: argparse.Namespace) -> list
     for gradient in ("pixel", "latent"):
         ms, peak = timed(sds_step(model, text, gradient), args)
         rows.append(
-            Row(name, f"{size[0]}x{size[1]}", gradient, args.vae_dtype, args.compile, round(ms, 1), round(peak, 2))
+            Row(
+                name,
+                f"{size[0]}x{size[1]}",
+                gradient,
+                args.vae_dtype,
+                args.compile,
+                not args.eager,
+                round(ms, 1),
+                round(peak, 2),
+            )
         )
         print(line(rows[-1]), flush=True)
     return rows
@@ -236,9 +248,18 @@ def extrapolated(sds_ms: float, evaluation: float, decoding: float, args: argpar
     ]
 
 
+def recipe(rows: list[Row], args: argparse.Namespace) -> list[str]:
+    """The paper's recipe with the quickest Wan of those measured, at the largest size, in pixels."""
+    wan = [row for row in rows if row.model in ("VACE-1.3B", "Wan2.1-1.3B")] or rows
+    chosen = min((row for row in wan if row.gradient == "pixel" and row.size == wan[-1].size), key=lambda row: row.ms)
+    evaluation, decoding = drawing_seconds(chosen.model, (32, 64) if args.tiny else (480, 832), args)
+    said = f"\nThe paper's recipe with {chosen.model} as generator and teacher, {chosen.size}, in pixels:"
+    return [said, *extrapolated(chosen.ms, evaluation, decoding, args)]
+
+
 def line(row: Row) -> str:
     """A row of the table."""
-    how = f"{row.vae} autoencoder{', compiled' if row.compiled else ''}"
+    how = f"{row.vae} autoencoder{', compiled' if row.compiled else ''}{', recorded' if row.recorded else ''}"
     return f"| {row.model} | {row.size} | {row.gradient} | {how} | {row.ms:g} | {row.peak_gb:g} |"
 
 
@@ -250,7 +271,10 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--models", nargs="*", default=list(ARCHITECTURES), choices=list(ARCHITECTURES))
     parser.add_argument("--tiny", action="store_true", help="networks of a few thousand parameters, to try the script")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--sizes", nargs="*", type=int, choices=[h for h, _ in SIZES], help="heights; all by default")
+    parser.add_argument("--compile", action="store_true", help="the networks, which takes minutes")
+    parser.add_argument("--eager", action="store_true", help="launch every kernel instead of replaying recordings")
+    parser.add_argument("--no-recipe", action="store_true", help="without what the paper's recipe would take")
     parser.add_argument("--vae-dtype", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--repeat", type=int, default=10)
@@ -263,17 +287,13 @@ def main() -> None:
         machine = torch.cuda.get_device_name()
     else:
         machine = f"{platform.processor() or platform.machine()}, a CPU"
-    sizes = TINY_SIZES if args.tiny else SIZES
+    sizes = TINY_SIZES if args.tiny else [s for s in SIZES if not args.sizes or s[0] in args.sizes]
     print(
         f"torch {torch.__version__}, {machine}\n\n| model | size | gradient | how | ms | peak GB |\n| --- " * 1, end=""
     )
     print("| --- | --- | --- | --- | --- |")
     rows = [row for name in args.models for size in sizes for row in measured(name, size, args)]
-    wan = [row for row in rows if row.model in ("VACE-1.3B", "Wan2.1-1.3B")] or rows
-    chosen = min((row for row in wan if row.gradient == "pixel" and row.size == wan[-1].size), key=lambda row: row.ms)
-    evaluation, decoding = drawing_seconds(chosen.model, (32, 64) if args.tiny else (480, 832), args)
-    words = extrapolated(chosen.ms, evaluation, decoding, args)
-    print(f"\nThe paper's recipe with {chosen.model} as generator and teacher, {chosen.size}, in pixels:")
+    words = [] if args.no_recipe else recipe(rows, args)
     print("\n".join(words))
     if args.out is not None:
         about = {"machine": machine, "torch": torch.__version__, "rows": [asdict(row) for row in rows], "recipe": words}

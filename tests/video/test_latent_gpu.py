@@ -10,7 +10,7 @@ import torch
 from fourreal.guidance import Known, sds_loss
 from fourreal.video import KnownFrames, VideoModel
 from fourreal.video.latent.load import load_latent_model
-from fourreal.video.teach import Gradient, teacher
+from fourreal.video.teach import Gradient, Teacher, teacher
 
 from .tiny_latent import PIPELINES, tiny_folder, tiny_latent, tiny_settings
 
@@ -69,3 +69,31 @@ def test_half_precision(kind: str) -> None:
 def test_compiled() -> None:
     there = clip_of(on_gpu("wan-vace", dtype="float32", compile=True))
     torch.testing.assert_close(there, clip_of(tiny_latent("wan-vace")), atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["pixel", "latent"])
+@pytest.mark.parametrize("kind", ["wan", "wan-vace", "ltx"])
+def test_recorded_scores_are_those_of_launched_kernels(kind: str, mode: Gradient) -> None:
+    """Other frames, noise and noise levels go through the same recordings; what is returned stays as it was."""
+    model = on_gpu(kind, dtype="float32", vae_dtype="float32")
+    text = model.encode_text("a fox")
+    functions = teacher(model, text, gradient=mode)
+    replays = model.codec.replays  # type: ignore[attr-defined]
+    recorded = [_gradient(functions, seed) for seed in range(5)]
+    assert replays._recorded
+    assert all(replays._recorded.values())
+    replays._seen.clear()
+    replays._recorded.clear()
+    replays.run = lambda _, function, **inputs: function(**inputs)
+    for seed, found in enumerate(recorded):
+        torch.testing.assert_close(found, _gradient(functions, seed), atol=1e-4 * float(found.abs().max()), rtol=1e-3)
+
+
+def _gradient(functions: Teacher, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    frames = torch.rand(17, 3, *functions.size, generator=generator).cuda().requires_grad_()
+    loss = sds_loss(
+        frames, functions.encode, functions.denoise, sigma=0.5 + seed, generator=generator,
+        known=Known((0,), frames[:1].detach()), decode=functions.decode,
+    )  # fmt: skip
+    return torch.autograd.grad(loss, frames)[0]

@@ -16,6 +16,7 @@ from fourreal.video import TextCondition, UnsupportedConditionError
 from fourreal.video.hosted import HostedVideoModel, Route
 from fourreal.video.latent.condition import Condition
 from fourreal.video.latent.model import LatentVideoModel
+from fourreal.video.latent.replay import Replays
 from fourreal.video.latent.settings import Facts
 from fourreal.video.teach import Gradient, Teacher, teacher
 
@@ -136,7 +137,7 @@ def test_clean_velocity_and_noise_are_one_prediction(model: LatentVideoModel, si
 class Lossless:
     """An autoencoder without loss and of Wan's shape: pixels of 4 frames, 8x8 a cell, become channels."""
 
-    stride, cell, channels = 4, 8, 4 * 3 * 64
+    stride, cell, channels, replays = 4, 8, 4 * 3 * 64, Replays()
 
     def encode(self, frames: Tensor) -> Tensor:
         groups = torch.cat([frames[:1].expand(3, -1, -1, -1), frames]).unflatten(0, (-1, 4)).flatten(1, 2)

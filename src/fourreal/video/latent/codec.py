@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from .replay import Replays
+
 
 @dataclass(frozen=True, eq=False)
 class Codec:
@@ -19,11 +21,13 @@ class Codec:
         vae: `AutoencoderKLWan`, `AutoencoderKLLTXVideo` or `AutoencoderKLLTX2Video`, frozen.
         stride: frames of one latent frame.
         cell: pixels on a side of one latent pixel.
+        replays: records what score distillation asks for again and again; networks use it as well.
     """
 
     vae: Any
     stride: int
     cell: int
+    replays: Replays = field(default_factory=Replays, repr=False)
     _moved: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @staticmethod
@@ -48,7 +52,7 @@ class Codec:
     def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "1 C f h w"]:
         """The most likely latents of frames in [0, 1], float32, differentiably in the frames."""
         clip = (2 * frames - 1).permute(1, 0, 2, 3)[None]
-        latents = self.vae.encode(clip.to(self.device, self.vae.dtype)).latent_dist.mode().float()
+        latents = self.replays.run((self.vae, "encode"), self._modes, clip=clip.to(self.device, self.vae.dtype))
         mean, std = self._statistics(latents)
         return (latents - mean) / std
 
@@ -56,11 +60,17 @@ class Codec:
         """Frames, float32 and about [0, 1] (not clamped), of normalised latents."""
         mean, std = self._statistics(latents)
         moved = (latents * std + mean).to(self.device, self.vae.dtype)
+        clip = self.replays.run((self.vae, "decode"), self._pictures, latents=moved)
+        return (clip[0].permute(1, 0, 2, 3).float() + 1) / 2
+
+    def _modes(self, clip: Tensor) -> Tensor:
+        return self.vae.encode(clip).latent_dist.mode().float()
+
+    def _pictures(self, latents: Tensor) -> Tensor:
         extra = ()
         if self.vae.config.get("timestep_conditioning"):
-            extra = (torch.zeros(1, device=moved.device, dtype=moved.dtype),)  # LTX: "nothing was added"
-        clip = self.vae.decode(moved, *extra, return_dict=False)[0]
-        return (clip[0].permute(1, 0, 2, 3).float() + 1) / 2
+            extra = (latents.new_zeros(1),)  # LTX: "nothing was added"
+        return self.vae.decode(latents, *extra, return_dict=False)[0]
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of raw latents, each [1, C, 1, 1, 1], float32; moved to a device once."""

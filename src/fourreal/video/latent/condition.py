@@ -103,6 +103,11 @@ class FamilyCode(Protocol):
         ...
 
 
+def asked(network: Any, **inputs: Any) -> Tensor:
+    """What a network of diffusers says."""
+    return network(**inputs, return_dict=False)[0]
+
+
 def guided(both: Float[Tensor, "N C f h w"], guidance: float) -> Float[Tensor, "1 C f h w"]:
     """Classifier-free guidance of a batch (without text, with text), float32; a batch of one is returned as it is."""
     both = both.float()

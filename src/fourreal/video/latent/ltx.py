@@ -7,6 +7,7 @@ ones instead of samples, and no noise is put on them while sampling.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from fourreal.video.base import Feature
 from fourreal.video.prompts import FreezeTimeRecipe
 
 from .codec import Codec
-from .condition import Condition, Placed, encoded_prefix, guided
+from .condition import Condition, Placed, asked, encoded_prefix, guided
 from .settings import Facts
 from .source import Source
 from .text import EncodedText
@@ -100,14 +101,15 @@ class Ltx:
         if told is not None:
             tokens = torch.cat([told.to(tokens), tokens], 1)
             times = torch.cat([times.new_zeros(1, told.shape[1]), times], 1)
-        v = network(
+        v = self.codec.replays.run(
+            network,
+            partial(asked, network),
             hidden_states=tokens.to(network.dtype).expand(batch, -1, -1),
             encoder_hidden_states=words[-batch:],
             timestep=times.expand(batch, -1),
             encoder_attention_mask=None if mask is None else mask[-batch:],
-            return_dict=False,
             **self._places(z, condition, batch),
-        )[0]
+        )
         v = v[:, 0 if told is None else told.shape[1] :]
         return guided(self.pipe._unpack_latents(v, *z.shape[2:], *self.patch), guidance)
 

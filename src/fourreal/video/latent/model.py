@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -174,12 +175,14 @@ class LatentVideoModel:
                 f"{self.spec.name} scores frames of 3 channels and at least {height}x{width}, "
                 f"got {list(frames.shape[1:])}"
             )
-        return self.codec.encode(shrink(frames, (height, width)))[0].permute(1, 0, 2, 3)
+        with self._recording():
+            return self.codec.encode(shrink(frames, (height, width)))[0].permute(1, 0, 2, 3)
 
     def decode(self, x: Float[Tensor, "f C h w"]) -> Float[Tensor, "F 3 H W"]:
         """Frames of `spec.picture_size` in about [0, 1] (not clamped) of encoded ones: for scores in pixels."""
         self._check_encoded(x)
-        return self.codec.decode(x.permute(1, 0, 2, 3)[None].float())
+        with self._recording():
+            return self.codec.decode(x.permute(1, 0, 2, 3)[None].float())
 
     def denoise(
         self,
@@ -201,11 +204,11 @@ class LatentVideoModel:
         check_features(known, camera, self.spec)
         size = self.spec.picture_size
         placed = None if known is None else self._placed(known, size)
-        condition = self.family.condition(placed, self._cameras(text.context, camera, size), size)
         level = sigma / (1 + sigma)
         z = (x.detach().to(self.device, torch.float32) * (1 - level)).permute(1, 0, 2, 3)[None]
         self._style(text.context)
-        with torch.no_grad():
+        with torch.no_grad(), self._recording():
+            condition = self.family.condition(placed, self._cameras(text.context, camera, size), size)
             v = self.family.velocity(z, 1000 * level, encoded, condition, self.guidance)
             clean = condition.impose(z - level * v)
         return clean[0].permute(1, 0, 2, 3).to(x)
@@ -219,6 +222,11 @@ class LatentVideoModel:
         if self.settings.lora is not None and self._styled != [context]:
             (self._pipe.enable_lora if context == "freeze" else self._pipe.disable_lora)()
             self._styled[:] = [context]
+            self.codec.replays.style = context
+
+    def _recording(self) -> AbstractContextManager[None]:
+        """Scores ask for the same shapes again and again. Networks that move between memories cannot be recorded."""
+        return self.codec.replays.recording() if self.settings.offload == "none" else nullcontext()
 
     def _decoded(self, z: Tensor) -> Tensor:
         """Decoded, in tiles if so wished; scores never are, so that they have no seams."""

@@ -6,6 +6,7 @@ The inputs are those of diffusers' pipelines (`pipelines/wan`); tests compare wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from fourreal.video.base import Feature
 from fourreal.video.prompts import FreezeTimeRecipe
 
 from .codec import Codec
-from .condition import Condition, Placed, encoded_prefix, guided
+from .condition import Condition, Placed, asked, encoded_prefix, guided
 from .settings import Facts
 from .source import Source
 from .text import EncodedText
@@ -151,13 +152,14 @@ class Wan:
             more["encoder_hidden_states_image"] = _repeat(condition.extra["seen"].to(z.device, network.dtype), batch)
         if "control" in condition.extra:
             more["control_hidden_states"] = _repeat(condition.extra["control"].to(z.device, network.dtype), batch)
-        v = network(
+        v = self.codec.replays.run(
+            network,
+            partial(asked, network),
             hidden_states=_repeat(x.to(network.dtype), batch),
             timestep=_repeat(self._times(z, timestep, condition, network), batch),
             encoder_hidden_states=words[-batch:],
-            return_dict=False,
             **more,
-        )[0]
+        )
         return guided(v, guidance)
 
     def _let_others_rest(self, network: Any) -> None:
