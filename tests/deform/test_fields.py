@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from fourreal.core.errors import FieldError, FileFormatError
 from fourreal.core.geometry import quat_exp, quat_multiply, quat_to_matrix
-from fourreal.deform import MlpConfig, NodeConfig, Offsets, load_field, save_field
+from fourreal.deform import DeformField, MlpConfig, NodeConfig, Offsets, load_field, save_field
 from fourreal.deform.nodes import farthest_points
 from fourreal.deform.storage import Field
 
@@ -43,6 +44,13 @@ def disturb(field: Field, size: float = 0.3) -> Field:
 @pytest.fixture(params=list(CONFIGS))
 def field(request: pytest.FixtureRequest) -> Field:
     return CONFIGS[request.param].build(cloud(), FRAMES, CANONICAL)
+
+
+def test_every_python_sees_that_it_is_a_field(field: Field) -> None:
+    """From 3.12 on `isinstance` looks for a protocol's members as `getattr_static` does, which sees no buffers."""
+    for name in ("frames", "canonical", "unit", "offsets", "rebind", "parameters"):
+        inspect.getattr_static(field, name)
+    assert isinstance(field, DeformField)
 
 
 def test_a_new_field_is_zero_everywhere_and_shapes_fit(field: Field) -> None:
@@ -129,9 +137,10 @@ def test_files_of_another_kind(tmp_path) -> None:
     from fourreal.core.storage import save_tensors
 
     path = tmp_path / "x.safetensors"
-    meta = {"version": 1, "type": "mlp", "config": {"width": 8}, "frames": 3, "canonical": 0}
+    meta = {"version": 2, "type": "mlp", "config": {"width": 8}, "frames": 3, "canonical": 0}
     for broken in ({"type": "wavelets"}, {"canonical": 3}, {"config": {"width": 0}}, {"config": {"size": 2}}, {}):
-        save_tensors(path, {"centre": torch.zeros(3), "unit": torch.ones(())}, meta | broken, kind="deformation field")
+        tensors = {"centre": torch.zeros(3), "extent": torch.ones(())}
+        save_tensors(path, tensors, meta | broken, kind="deformation field")
         with pytest.raises(FileFormatError, match="not a whole deformation field"):
             load_field(path)
     save_tensors(path, {"a": torch.zeros(1)}, {}, kind="scene")

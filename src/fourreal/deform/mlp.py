@@ -69,11 +69,11 @@ class MlpField(nn.Module):
     heads make it zero everywhere at first (4Real does not say how it starts).
 
     Attributes:
-        config, frames, canonical, unit: see `MlpConfig`, `DeformField`.
+        config, frames, canonical, extent: see `MlpConfig`, `DeformField` (extent is its unit).
         centre: [3] middle of the scene, world units.
     """
 
-    unit: Tensor
+    extent: Tensor
     centre: Tensor
 
     def __init__(self, config: MlpConfig, frames: int, canonical: int, space: Space, seed: int = 0) -> None:
@@ -81,7 +81,7 @@ class MlpField(nn.Module):
         check_span(frames, canonical)
         self.config, self.frames, self.canonical = config, frames, canonical
         self.register_buffer("centre", space.centre.clone())
-        self.register_buffer("unit", space.extent.clone())
+        self.register_buffer("extent", space.extent.clone())
         given = 3 * (1 + 2 * config.x_frequencies) + 1 + 2 * config.t_frequencies
         inputs = [given] + [config.width + given * (i == config.skip) for i in range(1, config.layers)]
         self.hidden = nn.ModuleList(_linear(n, config.width, space.centre) for n in inputs)
@@ -98,6 +98,11 @@ class MlpField(nn.Module):
                 values.copy_((torch.rand(values.shape, generator=generator) * 2 - 1) * reach)
         self.heads.weight.zero_()
         self.heads.bias.zero_()
+
+    @property
+    def unit(self) -> Tensor:
+        """See `DeformField`. Python from 3.12 on does not see buffers when it asks whether this is one."""
+        return self.extent
 
     def rebind(self, means: Float[Tensor, "N 3"]) -> None:
         """Nothing to do: the network knows no particular Gaussians."""

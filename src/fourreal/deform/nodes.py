@@ -96,7 +96,7 @@ class NodeField(nn.Module):
     frame is left out. So the offsets there are sums of exact zeros, and no row is determined only up to a constant.
 
     Attributes:
-        config, frames, canonical, unit: see `NodeConfig`, `DeformField`.
+        config, frames, canonical, extent: see `NodeConfig`, `DeformField` (extent is its unit).
         nodes: [M, 3] world positions, fixed.
         motions: [frames, M, 6 or 7] parameter: translation in units, rotation vector in radians, d log scale.
         log_radii: [M] parameter: logarithm of r_k in the contracted scene.
@@ -104,7 +104,7 @@ class NodeField(nn.Module):
         moves: [M] 1 for nodes that may move, 0 for those that hold still.
     """
 
-    unit: Tensor
+    extent: Tensor
     centre: Tensor
     nodes: Tensor
     moves: Tensor
@@ -116,11 +116,16 @@ class NodeField(nn.Module):
         self.register_buffer("nodes", nodes)
         self.register_buffer("moves", nodes.new_ones(len(nodes)))
         self.register_buffer("centre", space.centre.clone())
-        self.register_buffer("unit", space.extent.clone())
+        self.register_buffer("extent", space.extent.clone())
         self.log_radii = nn.Parameter((spacing(space.contract(nodes)) / 2).clamp_min(1e-4).log())
         self.motions = nn.Parameter(nodes.new_zeros(frames, len(nodes), 7 if config.scaling else 6))
         self._nearest: Pattern | None = None
         self._arms: Pattern | None = None
+
+    @property
+    def unit(self) -> Tensor:
+        """See `DeformField`. Python from 3.12 on does not see buffers when it asks whether this is one."""
+        return self.extent
 
     def rebind(self, means: Float[Tensor, "N 3"]) -> None:
         """Choose the nearest nodes of each Gaussian anew."""

@@ -15,7 +15,7 @@ from .nodes import NodeConfig, NodeField
 from .space import Space
 
 Field = MlpField | NodeField
-_KIND, _VERSION = "deformation field", 1
+_KIND, _VERSION = "deformation field", 2
 _CONFIGS = {"mlp": MlpConfig, "nodes": NodeConfig}
 
 
@@ -52,7 +52,7 @@ def load_field(path: Path | str, device: torch.device | str = "cpu") -> Field:
 
 
 def _empty(config: MlpConfig | NodeConfig, frames: int, canonical: int, tensors: dict[str, torch.Tensor]) -> Field:
-    space = Space(tensors["centre"], tensors["unit"])
+    space = Space(tensors["centre"], tensors["extent"])
     if isinstance(config, NodeConfig):
         return NodeField(config, frames, canonical, tensors["nodes"], space)
     return MlpField(config, frames, canonical, space)
