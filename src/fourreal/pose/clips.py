@@ -13,6 +13,7 @@ from fourreal.core.errors import FourRealError
 from fourreal.core.video import Video
 from fourreal.io.frames import cover, resize
 
+from .bars import trimmed
 from .frames import ALIKE, likeness, resting_share
 
 _SHAPE = 0.02  # relative difference of aspects up to which a clip is stretched rather than cropped
@@ -27,7 +28,7 @@ class Prepared(NamedTuple):
     notes: tuple[str, ...]
 
 
-def prepare_clips(freeze: Video, reference: Video | None, *, width: int = 256) -> Prepared:
+def prepare_clips(freeze: Video, reference: Video | None, *, width: int = 256, trim: bool = True) -> Prepared:
     """Both clips at the size of the fit: the freeze-time clip's shape, with at most the pixels of width x 9/16 width.
 
     A portrait clip thus costs as much as a landscape one. A reference of another shape is cropped in the middle.
@@ -36,6 +37,7 @@ def prepare_clips(freeze: Video, reference: Video | None, *, width: int = 256) -
         freeze: the freeze-time clip.
         reference: the clip in which time runs, if any.
         width: of a 16:9 clip, in pixels.
+        trim: cut off bars and lines along the edges; not for clips whose cameras are given, which know nothing of it.
 
     Raises:
         FourRealError: if a clip has too few frames.
@@ -47,20 +49,28 @@ def prepare_clips(freeze: Video, reference: Video | None, *, width: int = 256) -
             f"the reference clip has {len(reference)} frame, so time does not run in it; leave --reference out for a "
             "static scene"
         )
+    notes: tuple[str, ...] = ()
+    if trim:
+        alike = reference is not None and abs(_squeeze(reference, freeze) - 1) <= _SHAPE
+        freeze, reference, notes = trimmed(freeze, reference, alike)
     shrink = min(1.0, math.sqrt(width * width * 9 / 16 / (freeze.width * freeze.height)))
     small = freeze
     if shrink < 1:
         small = resize(freeze, *(max(2, 2 * round(v * shrink / 2)) for v in (freeze.height, freeze.width)))
     if reference is None:
-        return Prepared(small, None, ())
-    squeeze = (reference.width / reference.height) / (freeze.width / freeze.height)
-    if abs(squeeze - 1) <= _SHAPE:
-        return Prepared(small, resize(reference, small.height, small.width), ())
+        return Prepared(small, None, notes)
+    if abs(_squeeze(reference, freeze) - 1) <= _SHAPE:
+        return Prepared(small, resize(reference, small.height, small.width), notes)
     note = (
         f"the reference clip is {reference.width}x{reference.height} and the freeze-time clip "
         f"{freeze.width}x{freeze.height}: the reference is cropped to that shape"
     )
-    return Prepared(small, cover(reference, small.height, small.width), (note,))
+    return Prepared(small, cover(reference, small.height, small.width), (*notes, note))
+
+
+def _squeeze(one: Video, other: Video) -> float:
+    """How much wider the first is, for its height."""
+    return (one.width / one.height) / (other.width / other.height)
 
 
 def standing_still(freeze: Video) -> str:

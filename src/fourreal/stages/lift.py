@@ -60,7 +60,9 @@ def read_clips(config: LiftConfig, tell: Callable[[str], None] = lambda _: None)
         FourRealError: if a clip cannot be read, cameras do not fit, or poses cannot be found.
     """
     reference = None if config.reference is None else read_video(config.reference)
-    freeze, reference, sentences = prepare_clips(read_video(config.freeze), reference, width=config.width)
+    freeze, reference, sentences = prepare_clips(
+        read_video(config.freeze), reference, width=config.width, trim=config.cameras is None
+    )
     given = None if config.cameras is None else read_cameras_json(config.cameras)
     where = locate(freeze, reference, Wanted(given, config.freeze_frame, config.reference_frame))
     for sentence in (*sentences, *where.notes):

@@ -97,7 +97,7 @@ def _clips(run: Path, width: int) -> Prepared:
     if not (run / FREEZE).is_file():
         raise FourRealError(f"{run / FREEZE} does not exist; a lift needs a freeze-time clip: see `4real video --help`")
     reference = read_video(run / REFERENCE) if (run / REFERENCE).is_file() else None
-    return prepare_clips(read_video(run / FREEZE), reference, width=width)
+    return prepare_clips(read_video(run / FREEZE), reference, width=width, trim=not (run / GIVEN).is_file())
 
 
 def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> tuple[Wanted, str]:
