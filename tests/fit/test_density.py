@@ -24,7 +24,7 @@ def primed(start: Gaussians, targets: Targets) -> tuple[FitState, GrowthStats]:
 
 
 def run_grow(state: FitState, stats: GrowthStats, growth: Growth, **more: bool):
-    return grow(state.params, state.optimizer, stats, growth, state.extent, state.generator, **more)
+    return grow(state.params, state.optimizer, stats, growth, state.bounds, state.generator, **more)
 
 
 def test_statistics_count_views_and_are_positive_where_seen(start: Gaussians, targets: Targets) -> None:

@@ -7,7 +7,11 @@ import torch
 from fourreal.core.cameras import Cameras
 from fourreal.core.gaussians import Gaussians
 from fourreal.core.paths import orbit
+from fourreal.fit.bounds import Lens
+from fourreal.fit.density import GrowthStats, grow
 from fourreal.fit.lens import off_the_lens
+from fourreal.fit.phases import Growth
+from fourreal.fit.state import FitState
 from fourreal.fit.static import render_cameras
 from fourreal.raster.numba_cpu import render
 
@@ -49,3 +53,22 @@ def test_what_the_clip_shows_before_the_lens_stays() -> None:
 def test_a_scene_far_from_its_cameras_is_untouched() -> None:
     scene = blob(200, seed=1)
     assert off_the_lens(scene, ring(12), FOCUS, render) is scene
+
+
+def test_a_veil_before_one_camera_is_pruned_and_the_ground_at_its_feet_is_not() -> None:
+    arc = ring(12)[:4]
+    lens = Lens.of(arc, FOCUS)
+    ahead, beside = before(arc[1:2], 0.0, 0.5), before(arc[1:2], 0.6, 0.1)
+    far, behind = before(arc[1:2], 0.0, 1.5), before(arc[1:2], 0.0, -0.5)
+    assert lens.veiled_by(torch.stack([ahead, beside, far, behind])).tolist() == [True, False, False, False]
+
+
+def test_growth_keeps_the_lens_free() -> None:
+    arc, scene = ring(12)[:4], blob(200, seed=1)
+    veiled = with_one(scene, before(arc[2:3], 0.0, 0.5), 0.1)
+    for lens, left in ((None, 201), (Lens.of(arc, FOCUS), 200)):
+        state = FitState.begin(veiled, 2.0, seed=0)
+        state.lens = lens
+        stats = GrowthStats.zeros(state.params["means"])
+        grow(state.params, state.optimizer, stats, Growth(max_gaussians=0), state.bounds, state.generator, add=False)
+        assert len(state.params["means"]) == left

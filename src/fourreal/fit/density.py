@@ -14,6 +14,7 @@ from torch import Tensor
 from fourreal.core.geometry import quat_to_matrix
 from fourreal.raster.base import Rendering
 
+from .bounds import Bounds
 from .phases import Growth
 
 
@@ -62,7 +63,7 @@ def grow(
     optimizer: torch.optim.Adam,
     stats: GrowthStats,
     growth: Growth,
-    extent: float,
+    bounds: Bounds,
     generator: torch.Generator,
     add: bool = True,
     held: int = 0,
@@ -76,13 +77,13 @@ def grow(
     means = params["means"].detach()
     device = means.device
     chosen = _candidates(stats, growth) if add else torch.zeros(len(means), dtype=torch.bool, device=device)
-    large = params["log_scales"].detach().amax(1).exp() > growth.split_extent * extent
+    large = params["log_scales"].detach().amax(1).exp() > growth.split_extent * bounds.extent
     large[:held] = False
     clone, split = (chosen & ~large).nonzero().flatten(), (chosen & large).nonzero().flatten()
     noise = torch.randn(2, len(split), 3, generator=generator).to(device)
     added = _concatenate(_rows(params, clone), _split_rows(params, split, noise))
 
-    keep = _worth_keeping(params, growth, extent)
+    keep = _worth_keeping(params, growth, bounds)
     keep[:held] = True
     pruned = int((~keep).sum())
     keep[split] = False
@@ -140,9 +141,10 @@ def _concatenate(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> d
     return {k: torch.cat([v, second[k]]) for k, v in first.items()}
 
 
-def _worth_keeping(params: Mapping[str, Tensor], growth: Growth, extent: float) -> Tensor:
-    """[N] opaque enough, and not larger than the scene allows at that distance from its centre."""
+def _worth_keeping(params: Mapping[str, Tensor], growth: Growth, bounds: Bounds) -> Tensor:
+    """[N] opaque enough, not larger than the scene allows at that distance from its centre, and not before a lens."""
     opaque = torch.sigmoid(params["logit_opacities"].detach()) >= growth.min_opacity
     largest = params["log_scales"].detach().amax(1).exp()
-    reach = params["means"].detach().norm(dim=1).clamp(min=extent)
-    return opaque & (largest <= growth.max_extent * reach)
+    means = params["means"].detach()
+    worth = opaque & (largest <= growth.max_extent * means.norm(dim=1).clamp(min=bounds.extent))
+    return worth if bounds.lens is None else worth & ~bounds.lens.veiled_by(means)

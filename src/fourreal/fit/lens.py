@@ -14,9 +14,9 @@ from fourreal.core.cameras import Cameras
 from fourreal.core.gaussians import Gaussians
 from fourreal.raster.base import Rasterizer
 
+from .bounds import NEAR
 from .static import render_cameras
 
-NEAR = 0.2  # of the distance at which the cameras look: nearer to one of them is before the lens
 _ALIKE = 0.05  # RGB: root mean square change of a picture by which what hangs there must belong to the scene
 
 

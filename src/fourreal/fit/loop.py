@@ -120,7 +120,7 @@ def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
             state.optimizer,
             state.stats,
             phase.growth,
-            state.extent,
+            state.bounds,
             state.generator,
             growing and begun,
             state.held,
@@ -152,5 +152,5 @@ def _recover(good: tuple[dict[str, Tensor], Mapping], state: FitState, phase: Ph
         )
     tensors, scalars = good
     restored = FitState.restore(tensors, scalars, state.params["means"].device, state.modules)
-    restored.rate_factor = 0.5
+    restored.rate_factor, restored.lens = 0.5, state.lens
     return restored

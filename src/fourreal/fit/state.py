@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fourreal.core.gaussians import Gaussians
 from fourreal.raster.base import Splats
 
+from .bounds import Bounds, Lens
 from .density import GrowthStats
 
 
@@ -30,6 +31,7 @@ class FitState:
         held: so many Gaussians, the first, are not trained now.
         modules: what else is trained, by name: deformation fields, camera increments. The optimizer has a group for
             each, after those of `params`. Modules that must follow the set of Gaussians have a method `rebind(means)`.
+        lens: what density control keeps free; not part of a checkpoint, since it follows from the clips.
     """
 
     params: dict[str, Tensor]
@@ -42,6 +44,7 @@ class FitState:
     rate_factor: float = 1.0
     held: int = 0
     modules: dict[str, nn.Module] = field(default_factory=dict)
+    lens: Lens | None = None
 
     @classmethod
     def begin(
@@ -53,6 +56,11 @@ class FitState:
         generator = torch.Generator().manual_seed(seed)
         optimizer = make_optimizer(params, modules)
         return cls(params, optimizer, GrowthStats.zeros(params["means"]), generator, extent, modules=modules)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Where Gaussians may be."""
+        return Bounds(self.extent, self.lens)
 
     def splats(self) -> Splats:
         """The parameters as a rasterizer takes them."""

@@ -16,6 +16,7 @@ from fourreal.core.paths import look_target
 from fourreal.core.scene import Scene
 from fourreal.core.storage import write_json
 from fourreal.deform import MlpConfig, NodeConfig, Space, save_field
+from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
 from fourreal.fit.loop import Progress
@@ -74,7 +75,8 @@ def fit_canonical(
     A `teacher` scores the phases that have a guidance.
     """
     seeds = seed_gaussians(clips.freeze, config.seeds, torch.Generator().manual_seed(config.seed))
-    beginning = Beginning(seeds, clips.freeze.extent(), config.seed, _modules(clips, seeds.means, config))
+    lens = Lens.of(clips.freeze.cameras, focus_distance(clips.freeze))
+    beginning = Beginning(seeds, clips.freeze.extent(), config.seed, _modules(clips, seeds.means, config), lens)
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
     frozen = Clips(clips.freeze, None, clips.canonical)
     objective = taught(dynamic_objective(frozen, select(device)), frozen, teacher, select(device))

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from fourreal.core.gaussians import Gaussians
+from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import load_checkpoint, save_checkpoint
 from fourreal.fit.loop import Objective, Progress, fit
 from fourreal.fit.phases import Phase
@@ -33,12 +34,14 @@ class Beginning:
         extent: scene size, see `FitState`.
         seed: of everything random.
         modules: what is trained beside the Gaussians; filled from the checkpoint if there is one.
+        lens: what growth keeps free.
     """
 
     gaussians: Gaussians
     extent: float
     seed: int
     modules: Mapping[str, nn.Module]
+    lens: Lens | None = None
 
 
 def fit_from(
@@ -66,6 +69,7 @@ def fit_from(
     state = load_checkpoint(checkpoint, run, device, modules) if checkpoint else None
     if state is None:
         state = FitState.begin(beginning.gaussians, beginning.extent, beginning.seed, modules)
+    state.lens = beginning.lens
     saved = time.monotonic()
 
     def save(state: FitState) -> None:

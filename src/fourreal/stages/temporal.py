@@ -17,6 +17,7 @@ from fourreal.core.storage import read_json, write_json
 from fourreal.deform import MlpConfig, NodeConfig, load_field
 from fourreal.deform.base import DeformField
 from fourreal.deform.storage import Field
+from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
 from fourreal.fit.guess import Followed, guess_motion
@@ -86,7 +87,8 @@ def fit_temporal(
     assert clips.reference is not None
     device = gaussians.means.device
     motion = _motion(clips, gaussians, config)
-    beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion})
+    lens = Lens.of(clips.freeze.cameras, focus_distance(clips.freeze))
+    beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion}, lens)
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
     objective = taught(dynamic_objective(clips, select(device)), clips, teacher, select(device))
     return fit_from(

@@ -22,7 +22,7 @@ class Placed:
 
     Attributes:
         clip: [F, 3, H, W] in [0, 1]; grey (0.5, the networks' zero) where nothing is known.
-        known: [F] which frames are.
+        known: [F] which frames are, on the CPU.
     """
 
     clip: Float[Tensor, "F 3 H W"]

@@ -264,7 +264,7 @@ class LatentVideoModel:
             larger = frames.shape[-2] >= size[0] and frames.shape[-1] >= size[1]
             frames = shrink(frames, size) if larger else resize_frames(frames, *size)
         clip = torch.full((self.spec.frames, 3, *size), 0.5, device=frames.device)
-        where = torch.zeros(self.spec.frames, dtype=torch.bool, device=frames.device)
+        where = torch.zeros(self.spec.frames, dtype=torch.bool)  # on the CPU: asking it must not wait for a device
         clip[list(known.indices)], where[list(known.indices)] = frames, True
         return Placed(clip, where)
 

@@ -73,6 +73,16 @@ class Replays:
             return None
 
 
+@contextmanager
+def _best_convolutions() -> Iterator[None]:
+    """Let cuDNN time its algorithms instead of guessing: what is recorded is run often."""
+    before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
 @dataclass(frozen=True, eq=False)
 class _Recording:
     """A graph with the memory that it reads and writes."""
@@ -86,12 +96,13 @@ class _Recording:
         inputs = {k: v.clone(memory_format=torch.contiguous_format) for k, v in tensors.items()}
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # libraries set themselves up outside of the recording
-            function(**inputs, **rest)
-        torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
-            output = function(**inputs, **rest)
+        with _best_convolutions():
+            with torch.cuda.stream(stream):  # libraries set themselves up, and choose, outside of the recording
+                function(**inputs, **rest)
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph, pool=pool):
+                output = function(**inputs, **rest)
         return _Recording(graph, inputs, output)
 
     def __call__(self, tensors: dict[str, Tensor]) -> Tensor:
