@@ -136,7 +136,7 @@ def se3_log(motions: Float[Tensor, "*batch 4 4"]) -> Float[Tensor, "*batch 6"]:
 def rigid(rotation: Float[Tensor, "*batch 3 3"], shift: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4 4"]:
     """[R t; 0 1] from a rotation matrix and a translation."""
     top = torch.cat([rotation, shift.unsqueeze(-1)], dim=-1)
-    last = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
+    last = torch.cat([top.new_zeros(3), top.new_ones(1)]).expand(*top.shape[:-2], 1, 4)
     return torch.cat([top, last], dim=-2)
 
 

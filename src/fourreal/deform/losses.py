@@ -144,7 +144,7 @@ def rotation_similarity(turns: Float[Tensor, "T N 4"], neighbours: Neighbours) -
 
 def turns_of(offsets: Offsets) -> Float[Tensor, "*T N 4"]:
     """The rotations that `offsets` apply: (1, 0, 0, 0) + dq, wxyz of any norm."""
-    return offsets.quats + offsets.quats.new_tensor([1.0, 0.0, 0.0, 0.0])
+    return torch.cat([offsets.quats[..., :1] + 1, offsets.quats[..., 1:]], -1)
 
 
 def _taken(values: Float[Tensor, "T N C"], index: Tensor) -> Tensor:

@@ -186,10 +186,10 @@ class NodeField(nn.Module):
         keep = torch.arange(self.frames, device=basis.device) != self.canonical
         motions = self.motions * self.moves[:, None]
         if self.config.centred and self.frames > 2:
-            motions = motions - motions[keep].mean(0)
+            motions = motions - torch.cat([motions[: self.canonical], motions[self.canonical + 1 :]]).mean(0)
         motions = torch.einsum("tf,fmc->tmc", (basis * keep).to(motions.dtype), motions)
         quats = quat_exp(motions[..., 3:6])
-        turns = torch.cat([quats - quats.new_tensor([1.0, 0, 0, 0]), motions[..., 6:]], -1)
+        turns = torch.cat([quats[..., :1] - 1, quats[..., 1:], motions[..., 6:]], -1)
         matrices = quat_to_matrix(quats) - torch.eye(3, dtype=quats.dtype, device=quats.device)
         columns = torch.cat([matrices, self.unit * motions[..., :3, None]], -1)  # [T, M, 3, 4]
         return turns.transpose(0, 1).flatten(1), columns.permute(1, 3, 0, 2).flatten(0, 1).flatten(1)

@@ -43,9 +43,9 @@ def accumulate(stats: GrowthStats, rendering: Rendering) -> GrowthStats:
         grad = means2d.grad
     assert grad is not None, "call means2d.retain_grad() before backward()"
     views, height, width = rendering.color.shape[0], *rendering.color.shape[2:]
-    scale = grad.new_tensor([width / 2 * views, height / 2 * views])
     drawn = (rendering.radii > 0).all(-1)  # [C, N]
-    norms = (grad.detach() * scale).norm(dim=-1) * drawn
+    x, y = (side / 2 * views * part for side, part in zip((width, height), grad.detach().unbind(-1), strict=True))
+    norms = torch.stack([x, y], -1).norm(dim=-1) * drawn
     return GrowthStats(stats.grads + norms.sum(0), stats.counts + drawn.sum(0))
 
 
