@@ -13,7 +13,7 @@ from _lift_report import Setting, table
 from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FourRealError
 from fourreal.core.storage import read_json
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.static import Targets
 from fourreal.io.cameras_json import read_cameras_json
 from fourreal.io.frames import resize_frames

@@ -16,7 +16,7 @@ import torch
 from fourreal.core.cameras import Cameras
 from fourreal.core.paths import look_target
 from fourreal.deform import DeformField, NodeConfig, Space
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.loop import Evaluation, Objective, fit
 from fourreal.fit.losses import IMAGE_LOSSES, SPLAT_LOSSES
 from fourreal.fit.phases import Growth, Phase, Rate

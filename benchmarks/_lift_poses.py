@@ -12,7 +12,7 @@ from _lift_worlds import GROUPS
 from fourreal.core.cameras import Cameras
 from fourreal.core.geometry import quat_exp, quat_to_matrix
 from fourreal.core.video import Video
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.static import Targets
 from fourreal.pose import PoseError, Wanted, align, locate
 from fourreal.pose.base import scene_distance

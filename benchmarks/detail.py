@@ -28,7 +28,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fourreal.core.storage import write_json
-from fourreal.fit.dynamic import Clips, dynamic_objective
+from fourreal.fit.clips import Clips
+from fourreal.fit.dynamic import dynamic_objective
 from fourreal.fit.loop import fit
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets

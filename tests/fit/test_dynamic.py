@@ -10,7 +10,8 @@ import torch
 from fourreal.core.gaussians import Gaussians
 from fourreal.deform import MlpConfig, NodeConfig
 from fourreal.deform.storage import Field
-from fourreal.fit.dynamic import Clips, dynamic_objective
+from fourreal.fit.clips import Clips
+from fourreal.fit.dynamic import dynamic_objective
 from fourreal.fit.phases import Phase, Rate
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets

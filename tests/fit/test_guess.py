@@ -13,7 +13,7 @@ from fourreal.core.gaussians import Gaussians
 from fourreal.core.geometry import quat_exp, quat_to_matrix
 from fourreal.deform import NodeConfig, Space
 from fourreal.deform.nodes import NodeField
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.static import Targets
 from fourreal.raster.numba_cpu import render

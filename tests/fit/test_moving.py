@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from fourreal.deform import NodeConfig, Space
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.ground import Plane
 from fourreal.fit.moving import moving
 from fourreal.fit.seeding import seed_gaussians

@@ -19,7 +19,7 @@ from fourreal.commands.running import Drawing, Fitting, Showing
 from fourreal.commands.settings import Opened, Settings, detail_of, fits
 from fourreal.core.errors import FourRealError
 from fourreal.core.storage import read_json
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
 from fourreal.metrics import psnr

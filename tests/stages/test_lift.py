@@ -13,8 +13,9 @@ from fourreal.core.errors import FourRealError
 from fourreal.core.scene import Scene
 from fourreal.core.video import Video
 from fourreal.fit.checkpoint import load_checkpoint, save_checkpoint
+from fourreal.fit.clips import Clips
 from fourreal.fit.coverage import Coverage
-from fourreal.fit.dynamic import CameraIncrements, Clips
+from fourreal.fit.formed import CameraIncrements
 from fourreal.fit.state import FitState
 from fourreal.io.cameras_json import CameraGroup, CameraSet, write_cameras_json
 from fourreal.io.images import read_image

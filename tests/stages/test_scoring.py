@@ -12,7 +12,8 @@ from torch import Tensor
 
 from fourreal.core.errors import FieldError
 from fourreal.deform import NodeConfig
-from fourreal.fit.dynamic import Clips, dynamic_objective, render_dynamic
+from fourreal.fit.clips import Clips
+from fourreal.fit.dynamic import dynamic_objective, render_dynamic
 from fourreal.fit.loop import fit
 from fourreal.fit.phases import Guidance, Phase, Rate
 from fourreal.fit.seeding import seed_gaussians

@@ -19,7 +19,7 @@ from fourreal.deform.losses import diff, neighbourhood, rigidity, rotation_simil
 from fourreal.deform.nodes import NodeField, farthest_points
 from fourreal.raster.base import Rasterizer, Splats, Views
 
-from .dynamic import Clips
+from .clips import Clips
 
 _STEPS = 120
 _RATE, _LAST = 2e-2, 0.05  # Adam's, and the share of it that is left at the end

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .dynamic import Clips
+from .clips import Clips
 from .ground import Plane
 
 _CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so much has changed

@@ -18,7 +18,9 @@ from fourreal.core.storage import write_json
 from fourreal.deform import MlpConfig, NodeConfig, Space, save_field
 from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import fingerprint
-from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
+from fourreal.fit.clips import Clips
+from fourreal.fit.dynamic import dynamic_objective, render_dynamic
+from fourreal.fit.formed import CameraIncrements
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
 from fourreal.fit.seeding import seed_gaussians

@@ -21,7 +21,9 @@ from fourreal.deform import load_field
 from fourreal.deform.base import DeformField
 from fourreal.deform.storage import Field
 from fourreal.fit.checkpoint import fingerprint
-from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
+from fourreal.fit.clips import Clips
+from fourreal.fit.dynamic import dynamic_objective, render_dynamic
+from fourreal.fit.formed import CameraIncrements
 from fourreal.fit.loop import Evaluation, Objective, Progress
 from fourreal.fit.losses import IMAGE_LOSSES
 from fourreal.fit.phases import Phase

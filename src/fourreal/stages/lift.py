@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
 from fourreal.fit.state import FitState

@@ -11,7 +11,7 @@ from fourreal.core.scene import Scene
 from fourreal.core.storage import write_json
 from fourreal.deform import load_field, save_field
 from fourreal.deform.storage import Field
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.lens import off_the_lens
 from fourreal.fit.state import FitState
 from fourreal.fit.stereo import focus_distance

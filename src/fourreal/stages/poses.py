@@ -13,7 +13,7 @@ from fourreal.core.digest import digest
 from fourreal.core.errors import FourRealError
 from fourreal.core.storage import read_json, write_json
 from fourreal.core.video import Video
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.static import Targets
 from fourreal.io.cameras_json import CameraGroup, CameraSet, read_cameras_json, write_cameras_json
 from fourreal.io.images import write_image

@@ -14,7 +14,7 @@ from torch import Tensor
 from fourreal.core.cameras import Cameras
 from fourreal.core.paths import look_target
 from fourreal.deform.base import DeformField
-from fourreal.fit.dynamic import Clips
+from fourreal.fit.clips import Clips
 from fourreal.fit.loop import Evaluation, Objective
 from fourreal.fit.phases import Guidance, Phase
 from fourreal.fit.state import FitState

@@ -19,7 +19,9 @@ from fourreal.deform.base import DeformField
 from fourreal.deform.storage import Field
 from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import fingerprint
-from fourreal.fit.dynamic import CameraIncrements, Clips, dynamic_objective, render_dynamic
+from fourreal.fit.clips import Clips
+from fourreal.fit.dynamic import dynamic_objective, render_dynamic
+from fourreal.fit.formed import CameraIncrements
 from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.loop import Progress
 from fourreal.fit.moving import moving

@@ -16,7 +16,9 @@ from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FieldError, FourRealError
 from fourreal.core.geometry import Similarity
 from fourreal.deform.base import DeformField
-from fourreal.fit.dynamic import CameraIncrements, Clips, render_dynamic
+from fourreal.fit.clips import Clips
+from fourreal.fit.dynamic import render_dynamic
+from fourreal.fit.formed import CameraIncrements
 from fourreal.fit.loop import Progress
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets

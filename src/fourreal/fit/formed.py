@@ -1,0 +1,153 @@
+"""What one step of the dynamic fit renders: tensors of the state and of what was chosen, nothing random, no waiting."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from fourreal.core.geometry import se3_exp
+from fourreal.deform.base import DeformField, Offsets
+from fourreal.deform.losses import Neighbours, arap, diff, norm, rigidity, rotation_similarity, small, turns_of
+from fourreal.deform.nodes import NodeField
+from fourreal.raster.base import Splats, Views
+
+from .clips import Clips
+from .phases import Phase
+from .state import FitState
+
+PAIRWISE = ("diff", "rigid", "rotation")  # losses between successive times
+
+
+class CameraIncrements(nn.Module):
+    """Small corrections of the freeze cameras, w2c' = exp(xi) w2c; none at the canonical frame, which fixes the gauge.
+
+    Attributes:
+        twists: [V, 6] parameter: rotation vector in radians and translation in `unit`s (order of `se3_exp`).
+    """
+
+    keep: Tensor
+    scale: Tensor
+
+    def __init__(self, count: int, canonical: int, unit: float, device: torch.device) -> None:
+        super().__init__()
+        self.twists = nn.Parameter(torch.zeros(count, 6, device=device))
+        keep = torch.ones(count, 1, device=device)
+        keep[canonical] = 0
+        self.register_buffer("keep", keep)
+        self.register_buffer("scale", torch.tensor([1.0, 1, 1, unit, unit, unit], device=device))
+
+    def apply_to(self, viewmats: Float[Tensor, "C 4 4"], index: Int64[Tensor, " C"]) -> Float[Tensor, "C 4 4"]:
+        """The corrected world-to-camera matrices of freeze frames `index`."""
+        return se3_exp(self.twists[index] * self.keep[index] * self.scale) @ viewmats
+
+
+class Choice(NamedTuple):
+    """What a step looks at, on the device.
+
+    Attributes:
+        views: [V] int64 freeze frames; None for none.
+        frames: [T] int64 reference frames, in pairs of successive ones; None for none.
+        near: neighbouring Gaussians that should move together; None if no loss asks.
+        links: control nodes that may move, and their neighbours; None if no loss asks.
+    """
+
+    views: Tensor | None
+    frames: Tensor | None
+    near: Neighbours | None
+    links: tuple[Tensor, Neighbours] | None
+
+
+class Formed(NamedTuple):
+    """What a step renders and compares: states, views and truth of freeze frames, then of reference frames.
+
+    Attributes:
+        splats: deformed, one state a view, or one for all.
+        views: cameras.
+        truth: [C, 3, H, W].
+        terms: regularisers by name.
+    """
+
+    splats: Splats
+    views: Views
+    truth: Tensor
+    terms: dict[str, Float[Tensor, ""]]
+
+
+def formed(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> Formed:
+    """The state's Gaussians as the chosen frames see them, and what their deformations cost."""
+    p = state.params
+    means, quats, log_scales = p["means"], p["quats"], p["log_scales"]
+    states: list[tuple[Tensor, Tensor, Tensor]] = []
+    matrices, ks, truth = [], [], []
+    terms: dict[str, Tensor] = {}
+    deformed = False
+    if (index := choice.views) is not None:
+        cameras = clips.freeze.cameras
+        matrices.append(_corrected(state, cameras.viewmats[index], index))
+        ks.append(cameras.Ks[index])
+        truth.append(clips.freeze.images[index])
+        if "warp" in phase.fields:
+            field, deformed = field_of(state, "warp"), True
+            warp = field.offsets(means, index)
+            states.append(warp.apply(means, quats, log_scales))
+            terms |= {"small": small(warp, field.unit)} if "small" in phase.losses else {}
+        else:
+            states.append(tuple(v.expand(len(index), *v.shape) for v in (means, quats, log_scales)))  # type: ignore[arg-type]
+    if (index := choice.frames) is not None and clips.reference is not None:
+        cameras = clips.reference.cameras
+        matrices.append(cameras.viewmats[index])
+        ks.append(cameras.Ks[index])
+        truth.append(clips.reference.images[index])
+        field, deformed = field_of(state, "motion"), True
+        motion = field.offsets(means, cameras.moments[index])
+        states.append(motion.apply(means, quats, log_scales))
+        terms |= _motion_terms(motion, means.detach(), field, phase, choice)
+    size = clips.freeze.cameras
+    views = Views(torch.cat(matrices), torch.cat(ks), size.width, size.height)
+    opacities, colors = torch.sigmoid(p["logit_opacities"]), p["colors"]
+    if deformed:
+        means, quats, log_scales = (torch.cat(column) for column in zip(*states, strict=True))
+    # else one state for all views: faster
+    return Formed(Splats(means, quats, log_scales.exp(), opacities, colors), views, torch.cat(truth), terms)
+
+
+def field_of(state: FitState, name: str) -> DeformField:
+    """A deformation among the state's modules."""
+    field = state.modules[name]
+    assert isinstance(field, DeformField)
+    return field
+
+
+def _corrected(state: FitState, viewmats: Tensor, index: Tensor) -> Tensor:
+    poses = state.modules.get("poses")
+    return poses.apply_to(viewmats, index) if isinstance(poses, CameraIncrements) else viewmats
+
+
+def _motion_terms(
+    motion: Offsets, means: Tensor, field: DeformField, phase: Phase, choice: Choice
+) -> dict[str, Float[Tensor, ""]]:
+    """Regularisers of the motion; reference frames come in pairs of successive times."""
+    unit = field.unit
+    terms: dict[str, Tensor] = {"norm": norm(motion, unit)} if "norm" in phase.losses else {}
+    wanted, some = [k for k in PAIRWISE if k in phase.losses], choice.near
+    if wanted and some is not None:
+        sums = dict.fromkeys(wanted, means.new_zeros(()))
+        pairs = len(motion.means) // 2
+        for i in range(pairs):
+            pair = Offsets(*(v[2 * i : 2 * i + 2] for v in motion))
+            moved, turns = means + pair.means, turns_of(pair)
+            found = {
+                "diff": lambda m=moved: diff(m, unit),
+                "rigid": lambda m=moved, q=turns: rigidity(m, q, some, unit),
+                "rotation": lambda q=turns: rotation_similarity(q, some),
+            }
+            for name in wanted:
+                sums[name] = sums[name] + found[name]() / pairs
+        terms |= sums
+    if choice.links is not None and isinstance(field, NodeField):
+        index, near = choice.links
+        terms["arap"] = arap(*field.placed(index), near, unit)
+    return terms
