@@ -15,8 +15,9 @@ import torch
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.paths import look_target
-from fourreal.deform import DeformField, NodeConfig, Space
+from fourreal.deform import NodeConfig, Space
 from fourreal.fit.clips import Clips
+from fourreal.fit.formed import field_of
 from fourreal.fit.loop import Evaluation, Objective, fit
 from fourreal.fit.losses import IMAGE_LOSSES, SPLAT_LOSSES
 from fourreal.fit.phases import Growth, Phase, Rate
@@ -46,13 +47,6 @@ def plain_lift(clips: Clips, *, effort: float, seed: int, seeds: int) -> Lifted:
     state = FitState.begin(gaussians, clips.freeze.extent(), seed, {"motion": field})
     state = fit(state, _phases(effort), _objective(both, select(device)))
     return lifted(state, clips, time.perf_counter() - begun)
-
-
-def field_of(state: FitState) -> DeformField:
-    """The field that was fitted."""
-    field = state.modules["motion"]
-    assert isinstance(field, DeformField)
-    return field
 
 
 def _together(clips: Clips) -> Targets:
@@ -91,7 +85,7 @@ def _objective(targets: Targets, render: Rasterizer) -> Objective:
         splats = state.splats()
         if "motion" in phase.fields:
             p = state.params
-            moved = field_of(state).offsets(p["means"], cameras.moments)
+            moved = field_of(state, "motion").offsets(p["means"], cameras.moments)
             means, quats, log_scales = moved.apply(p["means"], p["quats"], p["log_scales"])
             splats = Splats(means, quats, log_scales.exp(), splats.opacities, splats.colors)
         views = Views(cameras.viewmats, cameras.Ks, cameras.width, cameras.height)

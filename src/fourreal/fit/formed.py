@@ -121,6 +121,11 @@ def field_of(state: FitState, name: str) -> DeformField:
     return field
 
 
+def motion_of(state: FitState) -> DeformField | None:
+    """The deformation over time, if the state has one."""
+    return field_of(state, "motion") if "motion" in state.modules else None
+
+
 def _corrected(state: FitState, viewmats: Tensor, index: Tensor) -> Tensor:
     poses = state.modules.get("poses")
     return poses.apply_to(viewmats, index) if isinstance(poses, CameraIncrements) else viewmats

@@ -5,6 +5,7 @@ They stand still while the scene moves, so a fit explains them by splinters that
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -38,7 +39,7 @@ class Trim(NamedTuple):
     def scaled(self, video: Video, to: Video) -> Trim:
         """For `to`, which shows what `video` shows at another size."""
         x, y = to.width / video.width, to.height / video.height
-        return Trim(*(-int(-v * s // 1) for v, s in zip(self, (x, x, y, y), strict=True)))
+        return Trim(*(math.ceil(v * s) for v, s in zip(self, (x, x, y, y), strict=True)))
 
     def joined(self, other: Trim) -> Trim:
         """What either cuts off."""

@@ -18,12 +18,11 @@ from fourreal.core.gaussians import Gaussians
 from fourreal.core.paths import interpolate
 from fourreal.core.storage import load_tensors, read_json, save_tensors, write_json
 from fourreal.deform import load_field
-from fourreal.deform.base import DeformField
 from fourreal.deform.storage import Field
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.clips import Clips
 from fourreal.fit.dynamic import dynamic_objective, render_dynamic
-from fourreal.fit.formed import CameraIncrements
+from fourreal.fit.formed import CameraIncrements, motion_of
 from fourreal.fit.loop import Evaluation, Objective, Progress
 from fourreal.fit.losses import IMAGE_LOSSES
 from fourreal.fit.phases import Phase
@@ -132,8 +131,7 @@ def learning(objective: Objective, redrawn: Redrawn, config: DetailConfig, rende
 def redraw(state: FitState, paths: Sequence[Cameras], model: Upsamples, seed: int = 0, tell: Tell = nobody) -> Redrawn:
     """Renders of the scene along `paths`, each of `model.spec.frames` cameras, drawn again by the model."""
     device = state.params["means"].device
-    motion = state.modules.get("motion")
-    assert motion is None or isinstance(motion, DeformField)
+    motion = motion_of(state)
     splats = Splats(*(v.detach() for v in state.splats()))
     pictures, before = [], []
     for number, path in enumerate(paths):

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.paths import look_target
-from fourreal.deform.base import DeformField
 from fourreal.fit.clips import Clips
+from fourreal.fit.formed import motion_of
 from fourreal.fit.loop import Evaluation, Objective
 from fourreal.fit.phases import Guidance, Phase
 from fourreal.fit.state import FitState
@@ -153,9 +153,8 @@ def rendered(state: FitState, cameras: Cameras, render: Rasterizer, *, moves: bo
     device = p["means"].device
     views = Views(cameras.viewmats.to(device), cameras.Ks.to(device), cameras.width, cameras.height)
     means, quats, log_scales = p["means"], p["quats"], p["log_scales"]
-    motion = state.modules.get("motion")
+    motion = motion_of(state)
     if moves and motion is not None:
-        assert isinstance(motion, DeformField)
         times = cameras.moments.to(device)
         still = bool((times == times[0]).all())
         offsets = motion.offsets(means, float(times[0]) if still else times)

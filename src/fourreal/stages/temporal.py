@@ -15,13 +15,12 @@ from fourreal.core.gaussians import Gaussians
 from fourreal.core.scene import Scene
 from fourreal.core.storage import read_json, write_json
 from fourreal.deform import MlpConfig, NodeConfig, load_field
-from fourreal.deform.base import DeformField
 from fourreal.deform.storage import Field
 from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.clips import Clips
 from fourreal.fit.dynamic import dynamic_objective, render_dynamic
-from fourreal.fit.formed import CameraIncrements
+from fourreal.fit.formed import CameraIncrements, field_of
 from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.loop import Progress
 from fourreal.fit.moving import moving
@@ -139,9 +138,7 @@ def make_temporal(
         assert clips.reference is not None
         which = [0, len(clips.reference.cameras) // 2]
         cameras = clips.reference.cameras[which]
-        motion = state.modules["motion"]
-        assert isinstance(motion, DeformField)
-        shown = render_dynamic(state.splats(), motion, cameras, select(device)).cpu()
+        shown = render_dynamic(state.splats(), field_of(state, "motion"), cameras, select(device)).cpu()
         tell(News(picture=torch.cat([clips.reference.images[which[1]].cpu(), *shown.flip(0)], -1)))
 
     if clips.reference is None:

@@ -18,7 +18,7 @@ from fourreal.core.geometry import Similarity
 from fourreal.deform.base import DeformField
 from fourreal.fit.clips import Clips
 from fourreal.fit.dynamic import render_dynamic
-from fourreal.fit.formed import CameraIncrements
+from fourreal.fit.formed import CameraIncrements, motion_of
 from fourreal.fit.loop import Progress
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
@@ -243,10 +243,8 @@ def lifted(state: FitState, clips: Clips, seconds: float) -> Lifted:
     if isinstance(poses, CameraIncrements):
         index = torch.arange(len(cameras), device=cameras.viewmats.device)
         cameras = replace(cameras, viewmats=poses.apply_to(cameras.viewmats, index))
-    motion = state.modules.get("motion")
-    assert motion is None or isinstance(motion, DeformField)
     splats = Splats(*(v.detach() for v in state.splats()))
-    return Lifted(splats, motion, cameras, seconds)
+    return Lifted(splats, motion_of(state), cameras, seconds)
 
 
 def judge(result: Lifted, case: Case, move: Similarity | None = None) -> dict[str, dict[str, float]]:
