@@ -8,7 +8,7 @@
 at the rate that each phase had, so a shortened run, whose scene has grown less, is a little too fast.
 
 The naive loop takes the same steps in the way that is written down first: a deformation and a rendering for each image
-by itself, and the loss read after each step.
+by itself, nothing recorded, and the loss read after each step. `--eager` only leaves the recording (CUDA graphs) away.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from fourreal.deform.mlp import MlpField
 from fourreal.deform.nodes import NodeField
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
+from fourreal.fit.record import Recorder
 from fourreal.raster import select
 from fourreal.raster.base import Rendering, Splats, Views
 from fourreal.recipes import canonical_default, canonical_paper, temporal_default, temporal_paper
@@ -67,9 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=1, help="factor on the images a step; steps are fewer")
     parser.add_argument("--gaussians", type=int, default=20_000, help="to start from")
     parser.add_argument("--naive", action="store_true")
+    parser.add_argument("--eager", action="store_true")
     parser.add_argument("--seed", type=int, default=1, help="judged world")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args(arguments)
+    if args.naive or args.eager:
+        Recorder.run = eager  # type: ignore[method-assign]
     if args.naive:
         make_naive()
     device = torch.device(args.device)
@@ -89,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scores = judge(lifted(state, case.clips, seconds), case)
     rows = [row(p, clock, args.effort) for p in (*phases[0], *phases[1])]
     whole = sum(r["whole"] for r in rows)
-    how = "naive" if args.naive else "batched"
+    how = "naive" if args.naive else "eager" if args.eager else "batched"
     print(f"\n{args.recipe}, {args.size} wide, effort {args.effort:g}, {how}, {case.name}")
     print("\n| phase | steps | images a step | ms a step | Gaussians | s | whole, s |\n" + "| --- " * 7 + "|")
     for r in rows:
@@ -120,6 +124,11 @@ def row(phase: Phase, clock: Clock, effort: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "whole": round(seconds / effort, 1),
     }
+
+
+def eager(_: Recorder, name: str, function: Callable[..., Any], leaves: Sequence[Tensor], *inputs: Tensor) -> Any:
+    """`Recorder.run` that records nothing."""
+    return function(*inputs)
 
 
 def make_naive() -> None:

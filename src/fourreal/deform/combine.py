@@ -28,6 +28,14 @@ class Pattern(NamedTuple):
         counts = torch.bincount(flat, minlength=total)
         return cls(rows, order, order // rows.shape[1], counts.cumsum(0) - counts)
 
+    def placed_as(self, other: Pattern | None) -> Pattern:
+        """This pattern in the memory of `other`, for what has recorded where to read, if they are of one size."""
+        if other is None or any(a.shape != b.shape or a.device != b.device for a, b in zip(self, other, strict=True)):
+            return self
+        for mine, place in zip(self, other, strict=True):
+            place.copy_(mine)
+        return other
+
 
 def combine(pattern: Pattern, values: Float[Tensor, "N J"], table: Float[Tensor, "R C"]) -> Float[Tensor, "N C"]:
     """out[n] = sum_j values[n, j] * table[pattern.rows[n, j]], differentiable once in `values` and `table`.

@@ -114,7 +114,7 @@ class MlpField(nn.Module):
         if self.config.discrete:
             found = self._network(position, times)
         else:
-            found = self._network(position, torch.cat([times, times.new_tensor([self.canonical])]))
+            found = self._network(position, torch.cat([times, times.new_full((1,), self.canonical)]))
             found = found[:-1] - found[-1:]
         found = torch.where((times == self.canonical)[:, None, None], torch.zeros_like(found), found)
         means_, quats, log_scales = found.split([3, 4, 3], -1)

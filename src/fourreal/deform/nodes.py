@@ -128,12 +128,12 @@ class NodeField(nn.Module):
         return self.extent
 
     def rebind(self, means: Float[Tensor, "N 3"]) -> None:
-        """Choose the nearest nodes of each Gaussian anew."""
+        """Choose the nearest nodes of each Gaussian anew; for as many Gaussians as before, in the same memory."""
         count = min(self.config.neighbours, len(self.nodes))
         index = nearest(self._space.contract(means.detach()), self._space.contract(self.nodes), count)
-        self._nearest = Pattern.of(index, len(self.nodes))
+        self._nearest = Pattern.of(index, len(self.nodes)).placed_as(self._nearest)
         arms = index[..., None] * 4 + torch.arange(4, device=index.device)
-        self._arms = Pattern.of(arms.flatten(1), 4 * len(self.nodes))
+        self._arms = Pattern.of(arms.flatten(1), 4 * len(self.nodes)).placed_as(self._arms)
 
     def offsets(self, means: Float[Tensor, "N 3"], index: Index) -> Offsets:
         """See `DeformField`; times may be fractional. Log scales are exact zeros unless `scaling` is on."""

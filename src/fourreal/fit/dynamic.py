@@ -13,13 +13,14 @@ from fourreal.core.cameras import Cameras
 from fourreal.deform.base import DeformField
 from fourreal.deform.losses import Neighbours, neighbourhood
 from fourreal.deform.nodes import NodeField
-from fourreal.raster.base import Rasterizer, Splats, Views
+from fourreal.raster.base import Rasterizer, Rendering, Splats, Views
 
 from .clips import Clips
-from .formed import PAIRWISE, Choice, formed
+from .formed import PAIRWISE, Choice, Formed, formed
 from .loop import CHECK_EVERY, Evaluation, Objective
 from .losses import IMAGE_LOSSES, SPLAT_LOSSES
 from .phases import Phase
+from .record import Recorder
 from .state import FitState
 
 _NEIGHBOURS, _SAMPLED = 8, 2000
@@ -30,21 +31,49 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
     """Compare random frames of both clips with renders of the state's Gaussians, deformed by its modules "warp" and
     "motion" as the phase says, from cameras corrected by its module "poses"; plus the phase's regularisers."""
     pyramid: dict[int, Clips] = {}
-    choose = _Chooser()
+    choose, recorder = _Chooser(), Recorder()
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
         factor = phase.shrink_of(*clips.freeze.images.shape[-2:])
         level = pyramid.setdefault(factor, clips.shrunk(factor))
-        now = formed(state, phase, level, choose(level, state, phase))
+        recorder.begin(phase, level, *state.params.values())
+        now = _formed(recorder, state, phase, level, choose(level, state, phase))
         rendering = render(now.splats, now.views, background, absgrad=phase.growth is not None)
-        terms = {k: IMAGE_LOSSES[k](rendering.color, now.truth) for k in phase.losses if k in IMAGE_LOSSES}
-        opacities, drawn = now.splats.opacities, (rendering.radii > 0).all(-1).any(0)
-        terms |= {k: SPLAT_LOSSES[k](opacities, drawn) for k in phase.losses if k in SPLAT_LOSSES}
-        terms |= now.terms
-        loss = torch.stack([phase.losses[k] * v for k, v in terms.items()]).sum()
-        return Evaluation(loss, {k: v.detach() for k, v in terms.items()}, rendering)
+        loss, terms = _measured(recorder, phase, now, rendering)
+        return Evaluation(loss, terms, rendering)
 
     return objective
+
+
+def _formed(recorder: Recorder, state: FitState, phase: Phase, clips: Clips, choice: Choice) -> Formed:
+    """`formed`, recorded."""
+
+    def function(*tensors: Tensor) -> dict[str, Tensor]:
+        return formed(state, phase, clips, choice.holding(tensors)).tensors()
+
+    leaves = [*state.params.values(), *(p for m in state.modules.values() for p in m.parameters())]
+    size = clips.freeze.cameras
+    return Formed.holding(recorder.run("formed", function, leaves, *choice.tensors()), size.width, size.height)
+
+
+def _measured(
+    recorder: Recorder, phase: Phase, now: Formed, rendering: Rendering
+) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+    """The loss, and its unweighted terms by name, detached; recorded."""
+    of_images = [k for k in phase.losses if k in IMAGE_LOSSES]
+    of_splats = [k for k in phase.losses if k in SPLAT_LOSSES]
+    names = [*of_images, *of_splats, *now.terms]
+
+    def function(color: Tensor, truth: Tensor, radii: Tensor, opacities: Tensor, *terms: Tensor) -> dict[str, Tensor]:
+        drawn = (radii > 0).all(-1).any(0)
+        values = [IMAGE_LOSSES[k](color, truth) for k in of_images]
+        values += [*(SPLAT_LOSSES[k](opacities, drawn) for k in of_splats), *terms]
+        loss = torch.stack([phase.losses[k] * v for k, v in zip(names, values, strict=True)]).sum()
+        return {"loss": loss, "terms": torch.stack(values).detach()}
+
+    inputs = rendering.color, now.truth, rendering.radii, now.splats.opacities, *now.terms.values()
+    found = recorder.run("losses", function, (), *inputs)
+    return found["loss"], dict(zip(names, found["terms"].clone().unbind(), strict=True))
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -59,6 +60,24 @@ class Choice(NamedTuple):
     near: Neighbours | None
     links: tuple[Tensor, Neighbours] | None
 
+    def tensors(self) -> list[Tensor]:
+        """All of them in a row."""
+        near = self.near or ()
+        links = () if self.links is None else (self.links[0], *self.links[1])
+        return [v for v in (self.views, self.frames, *near, *links) if v is not None]
+
+    def holding(self, tensors: Sequence[Tensor]) -> Choice:
+        """The same choice with other `tensors`, in the order of the method of that name."""
+        rest = iter(tensors)
+
+        def next_for(value: Tensor | None) -> Tensor | None:
+            return None if value is None else next(rest)
+
+        views, frames = next_for(self.views), next_for(self.frames)
+        near = None if self.near is None else Neighbours(*(next(rest) for _ in self.near))
+        links = None if self.links is None else (next(rest), Neighbours(*(next(rest) for _ in self.links[1])))
+        return Choice(views, frames, near, links)
+
 
 class Formed(NamedTuple):
     """What a step renders and compares: states, views and truth of freeze frames, then of reference frames.
@@ -74,6 +93,19 @@ class Formed(NamedTuple):
     views: Views
     truth: Tensor
     terms: dict[str, Float[Tensor, ""]]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of them by name, terms last."""
+        cameras = {"viewmats": self.views.viewmats, "Ks": self.views.Ks}
+        return {**self.splats._asdict(), **cameras, "truth": self.truth, **self.terms}
+
+    @classmethod
+    def holding(cls, tensors: Mapping[str, Tensor], width: int, height: int) -> Formed:
+        """From the `tensors` of that name, and the pictures' size in pixels."""
+        rest = dict(tensors)
+        splats = Splats(*(rest.pop(k) for k in Splats._fields))
+        views = Views(rest.pop("viewmats"), rest.pop("Ks"), width, height)
+        return cls(splats, views, rest.pop("truth"), rest)
 
 
 def formed(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> Formed:

@@ -20,6 +20,7 @@ from fourreal.deform.nodes import NodeField, farthest_points
 from fourreal.raster.base import Rasterizer, Splats, Views
 
 from .clips import Clips
+from .record import Recorder
 
 _STEPS = 120
 _RATE, _LAST = 2e-2, 0.05  # Adam's, and the share of it that is left at the end
@@ -78,17 +79,22 @@ def guess_motion(
     near = neighbourhood(means, min(_NEIGHBOURS, len(means) - 1))
     # Gaussians need not lie on the very point: they follow its way.
     wanted = xy - xy[clips.instant] + cameras[[clips.instant]].project(means[: len(index)])[0]
-    optimizer = torch.optim.Adam([motion.motions], _RATE)
-    for step in range(_STEPS):
-        optimizer.param_groups[0]["lr"] = _RATE * _LAST ** (step / _STEPS)
-        offsets = motion.offsets(means, cameras.moments.to(device))
+    moments, recorder = cameras.moments.to(device), Recorder()
+
+    def missed_by() -> dict[str, Tensor]:
+        offsets = motion.offsets(means, moments)
         moved, turns = means + offsets.means, turns_of(offsets)
         apart = (cameras.project(moved[:, : len(index)])[0] - wanted).norm(dim=-1) / cameras.height
         missed = torch.where(apart < _SOFT, apart.square() / (2 * _SOFT), apart - _SOFT / 2)
         tied = rigidity(moved, turns, near, motion.unit) + rotation_similarity(turns, near)
-        loss = missed[seen].mean() + _RIGID * tied + _DIFF * diff(moved, motion.unit)
+        told = torch.where(seen, missed, 0.0).sum() / seen.sum()
+        return {"loss": told + _RIGID * tied + _DIFF * diff(moved, motion.unit)}
+
+    optimizer = torch.optim.Adam([motion.motions], _RATE)
+    for step in range(_STEPS):
+        optimizer.param_groups[0]["lr"] = _RATE * _LAST ** (step / _STEPS)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        recorder.run("guess", missed_by, [motion.motions])["loss"].backward()
         optimizer.step()
     motion.rebind(gaussians.means)
     return len(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,11 +101,13 @@ class _Sweep:
         """Disparities and votes [n, h, w] of the chosen views, among themselves."""
         background = None if ground is None else ground.disparity(self.rays()).numpy()
         first, width = self.planes[0], self.planes[1] - self.planes[0]
-        found = []
-        for view in chosen:
+
+        def place(view: int) -> np.ndarray:
             pull = _pull(self.planes, None if background is None else background[view])
-            found.append(first + width * _place(self.features, view, _some(self.relations[view]), self.planes, pull))
-        disparity = np.stack(found)
+            return first + width * _place(self.features, view, _some(self.relations[view]), self.planes, pull)
+
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # the dearest kernel runs on one thread
+            disparity = np.stack(list(pool.map(place, chosen)))
         votes = []
         for i, view in enumerate(chosen):
             others, turns, shifts = self.relations[view]

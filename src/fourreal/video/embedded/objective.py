@@ -11,7 +11,7 @@ from torch import Tensor
 from .network import Conditions
 from .stream import Clips
 
-TEXT_DROP, CAMERA_DROP = 0.1, 0.5
+TEXT_DROP, CAMERA_DROP = 0.1, 0.2
 _LEAST_LEVEL = 0.05
 _EIGHT = 8
 

@@ -70,15 +70,15 @@ def draw_path(
 ) -> tuple[Float[Tensor, "B F 3"], Float[Tensor, "B F"], Int64[Tensor, " B"]]:
     """Camera paths about the reference view, moments 0..1 and contexts of random clips.
 
-    55 % run time before a still camera, 5 % before a moving one, 40 % stand still in time before a moving camera.
+    45 % run time before a still camera, 5 % before a moving one, 50 % stand still in time before a moving camera.
     """
 
     def rand(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator, device=device)
 
     kind, sign = rand(count, 1), torch.where(rand(count, 1) < 0.5, -1.0, 1.0)
-    frozen = (kind < 0.4).long()
-    moving = kind < 0.45
+    frozen = (kind < 0.5).long()
+    moving = kind < 0.55
     share = torch.linspace(0, 1, frames, device=device)
     ease = torch.where(rand(count, 1) < 0.2, share * share * (3 - 2 * share), share)
     sweep = torch.deg2rad(sign * (10 + 130 * rand(count, 1)))

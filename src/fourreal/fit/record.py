@@ -1,0 +1,145 @@
+"""Steps recorded as CUDA graphs, with their gradients: a fit of small pictures on a GPU spends its time launching.
+
+Not `torch.cuda.make_graphed_callables`: it makes a class for each recording, which only the garbage collector frees,
+and a set of Gaussians that grows wants hundreds of recordings, each as large as a step.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Named = dict[str, Tensor]
+
+
+@dataclass(eq=False)
+class Recorder:
+    """Runs functions of tensors; on a GPU, what comes again is recorded the second time, then replayed.
+
+    What a function returned must be used, and its gradient taken, before it runs again: a recording reads and writes
+    the same memory each time. What cannot be recorded runs as it is, and a warning says so once.
+    """
+
+    _owners: tuple[Any, ...] = ()
+    _recorded: dict[Hashable, _Recording | None] = field(default_factory=dict)
+    _fails: bool = False
+
+    def begin(self, *owners: Any) -> None:
+        """Forget all recordings, and free their memory, unless `owners` are the same objects as the last time.
+
+        They are what recordings depend on besides their inputs: tensors that keep their place, and things that are not
+        tensors.
+        """
+        if len(owners) == len(self._owners) and all(a is b for a, b in zip(owners, self._owners, strict=True)):
+            return
+        self._owners = owners
+        if self._recorded:
+            self._recorded.clear()
+            torch.cuda.empty_cache()
+
+    def run(self, name: str, function: Callable[..., Named], leaves: Sequence[Tensor], *inputs: Tensor) -> Named:
+        """`function(*inputs)`, differentiable in `leaves` and in those of `inputs` that want a gradient.
+
+        Args:
+            name: tells functions apart; with the kind of `inputs` it tells recordings apart.
+            function: without randomness, and nothing in it waits for the device.
+            leaves: tensors that keep their place and that `function` finds by itself.
+            inputs: tensors that are others at each call.
+        """
+        able = torch.is_grad_enabled() and all(v.is_cuda for v in (*leaves, *inputs))
+        if not able or self._fails:
+            return function(*inputs)
+        key = name, tuple((v.shape, v.dtype, v.requires_grad) for v in inputs)
+        if key not in self._recorded:
+            self._recorded[key] = None
+            return function(*inputs)
+        found = self._recorded[key]
+        if found is None:
+            try:
+                found = self._recorded[key] = _Recording.of(function, leaves, inputs)
+            except RuntimeError as error:
+                self._fails = True
+                why = " ".join(str(error).split())[:200]
+                warnings.warn(f"steps run operation by operation, since they cannot be recorded: {why}", stacklevel=3)
+                return function(*inputs)
+        return found(leaves, inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    """A function's graph, that of its gradient, and the memory that they read and write."""
+
+    forward: torch.cuda.CUDAGraph
+    backward: torch.cuda.CUDAGraph
+    inputs: tuple[Tensor, ...]
+    outputs: Named
+    grads_in: tuple[Tensor | None, ...]  # of the outputs; None for those without
+    grads_out: tuple[Tensor | None, ...]  # of leaves and inputs
+
+    @staticmethod
+    def of(function: Callable[..., Named], leaves: Sequence[Tensor], inputs: Sequence[Tensor]) -> _Recording:
+        own = tuple(v.detach().clone().requires_grad_(v.requires_grad) for v in inputs)
+        sources = (*leaves, *own)
+        wanted = [v for v in sources if v.requires_grad]
+
+        def gradient(outputs: Named, grads: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+            ends = [v for v in outputs.values() if v.requires_grad]
+            return torch.autograd.grad(ends, wanted, grads, allow_unused=True)
+
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            outputs = function(*own)  # libraries set themselves up outside of the recording
+            gradient(outputs, [torch.zeros_like(v) for v in outputs.values() if v.requires_grad])
+            forward, backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+            outputs = _captured(forward, lambda: function(*own))
+            grads = [torch.zeros_like(v) if v.requires_grad else None for v in outputs.values()]
+            given = [g for g in grads if g is not None]
+            found = iter(_captured(backward, lambda: gradient(outputs, given), forward.pool()))
+        torch.cuda.current_stream().wait_stream(stream)
+        out = tuple(next(found) if v.requires_grad else None for v in sources)
+        return _Recording(forward, backward, own, outputs, tuple(grads), out)
+
+    def __call__(self, leaves: Sequence[Tensor], inputs: Sequence[Tensor]) -> Named:
+        with torch.no_grad():
+            for mine, given in zip(self.inputs, inputs, strict=True):
+                mine.copy_(given)
+        return dict(zip(self.outputs, _Replay.apply(self, *leaves, *inputs), strict=True))  # type: ignore[arg-type]
+
+
+def _captured(graph: torch.cuda.CUDAGraph, function: Callable[[], Any], pool: Any = None) -> Any:
+    """What `function` returns while its kernels are recorded instead of run. Other threads may go on."""
+    graph.capture_begin(pool=pool, capture_error_mode="thread_local")
+    try:
+        return function()
+    finally:
+        graph.capture_end()
+
+
+class _Replay(torch.autograd.Function):
+    """A recording between its leaves and inputs, which autograd sees, and its outputs."""
+
+    @staticmethod
+    def forward(ctx: Any, recording: _Recording, *sources: Tensor) -> tuple[Tensor, ...]:
+        ctx.recording = recording
+        recording.forward.replay()
+        outputs = tuple(v.detach() for v in recording.outputs.values())
+        fixed = [v for v, grad in zip(outputs, recording.grads_in, strict=True) if grad is None]
+        ctx.mark_non_differentiable(*fixed)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        recording: _Recording = ctx.recording
+        for mine, given in zip(recording.grads_in, grad_outputs, strict=True):
+            if mine is not None:
+                mine.copy_(given)
+        recording.backward.replay()
+        return None, *(v if v is None else v.detach() for v in recording.grads_out)
