@@ -66,14 +66,15 @@ def test_choices_and_what_is_formed_survive_being_laid_out_in_a_row() -> None:
     assert again.splats.colors is splats.colors
 
 
+@pytest.fixture(scope="module")
+def clips(targets: Targets) -> Clips:
+    cameras = replace(targets.cameras[[0] * FRAMES], times=torch.arange(FRAMES * 1.0))
+    reference = Targets(targets.images[:1].expand(FRAMES, -1, -1, -1).clone(), cameras)
+    return Clips(targets, reference).to(torch.device("cuda"))
+
+
 @pytest.mark.gpu
 class TestOnAGpu:
-    @pytest.fixture(scope="class")
-    def clips(self, targets: Targets) -> Clips:
-        cameras = replace(targets.cameras[[0] * FRAMES], times=torch.arange(FRAMES * 1.0))
-        reference = Targets(targets.images[:1].expand(FRAMES, -1, -1, -1).clone(), cameras)
-        return Clips(targets, reference).to(torch.device("cuda"))
-
     @pytest.mark.parametrize("phase", PHASES, ids=lambda p: p.name)
     @pytest.mark.parametrize(
         "kind", [NodeConfig(nodes=24), MlpConfig(layers=3, width=32, skip=1)], ids=["nodes", "mlp"]

@@ -85,8 +85,7 @@ def _stretch(state: FitState, phase: Phase, objective: Objective, count: int) ->
     """`count` steps without waiting for the device; returns the mean of each loss term over them."""
     sums: dict[str, Tensor] = {}
     for _ in range(count):
-        evaluation = _step(state, phase, objective)
-        for name, value in evaluation.terms.items():
+        for name, value in _step(state, phase, objective).items():
             sums[name] = sums[name] + value if name in sums else value
     means = {k: float(v) / count for k, v in sums.items()}
     trained = [p for name in (*state.params, *state.modules) for p in state.trained(name)]
@@ -95,7 +94,8 @@ def _stretch(state: FitState, phase: Phase, objective: Objective, count: int) ->
     return means
 
 
-def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
+def _step(state: FitState, phase: Phase, objective: Objective) -> Mapping[str, Tensor]:
+    """One step; returns the terms alone, so that the rest of the evaluation is gone before the next."""
     state.optimizer.zero_grad(set_to_none=True)
     if state.step == 0:
         state.held = 0
@@ -127,7 +127,7 @@ def _step(state: FitState, phase: Phase, objective: Objective) -> Evaluation:
         )
         state.stats = GrowthStats.zeros(state.params["means"])
         state.rebind()
-    return evaluation
+    return evaluation.terms
 
 
 def _set_trainable(state: FitState, phase: Phase) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +23,8 @@ Named = dict[str, Tensor]
 class Recorder:
     """Runs functions of tensors; on a GPU, what comes again is recorded the second time, then replayed.
 
-    What a function returned must be used, and its gradient taken, before it runs again: a recording reads and writes
-    the same memory each time. What cannot be recorded runs as it is, and a warning says so once.
+    What a function returned must be used, its gradient taken, and let go, before it runs again: a recording reads and
+    writes the same memory each time. What cannot be recorded runs as it is, and a warning says so once.
     """
 
     _owners: tuple[Any, ...] = ()
@@ -104,7 +105,9 @@ class _Recording:
             found = iter(_captured(backward, lambda: gradient(outputs, given), forward.pool()))
         torch.cuda.current_stream().wait_stream(stream)
         out = tuple(next(found) if v.requires_grad else None for v in sources)
-        return _Recording(forward, backward, own, outputs, tuple(grads), out)
+        # Detached: what autograd keeps for a leaf belongs to the stream on which it was made, and lives as long as a
+        # graph of its; the next recording must not meet it.
+        return _Recording(forward, backward, own, {k: v.detach() for k, v in outputs.items()}, tuple(grads), out)
 
     def __call__(self, leaves: Sequence[Tensor], inputs: Sequence[Tensor]) -> Named:
         with torch.no_grad():
@@ -117,9 +120,13 @@ def _captured(graph: torch.cuda.CUDAGraph, function: Callable[[], Any], pool: An
     """What `function` returns while its kernels are recorded instead of run. Other threads may go on."""
     graph.capture_begin(pool=pool, capture_error_mode="thread_local")
     try:
-        return function()
-    finally:
-        graph.capture_end()
+        found = function()
+    except BaseException:
+        with suppress(RuntimeError):  # which would say only that something went wrong before
+            graph.capture_end()
+        raise
+    graph.capture_end()
+    return found
 
 
 class _Replay(torch.autograd.Function):
