@@ -24,13 +24,13 @@ import torch
 from _lift_report import memory
 from torch import Tensor
 
+from fourreal.core.record import Recorder
 from fourreal.core.storage import write_json
 from fourreal.deform.base import Offsets
 from fourreal.deform.mlp import MlpField
 from fourreal.deform.nodes import NodeField
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
-from fourreal.fit.record import Recorder
 from fourreal.raster import select
 from fourreal.raster.base import Rendering, Splats, Views
 from fourreal.recipes import canonical_default, canonical_paper, temporal_default, temporal_paper

@@ -44,12 +44,8 @@ class Clips:
 
     def to(self, device: torch.device) -> Clips:
         """The same on `device`."""
-
-        def moved(targets: Targets) -> Targets:
-            return Targets(targets.images.to(device), targets.cameras.to(device))
-
-        reference = None if self.reference is None else moved(self.reference)
-        return Clips(moved(self.freeze), reference, self.canonical, self.instant)
+        reference = None if self.reference is None else self.reference.to(device)
+        return Clips(self.freeze.to(device), reference, self.canonical, self.instant)
 
     def shrunk(self, factor: int) -> Clips:
         """Both at 1/`factor` of the size."""

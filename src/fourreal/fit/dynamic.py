@@ -10,17 +10,18 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from fourreal.core.cameras import Cameras
+from fourreal.core.record import Recorder
 from fourreal.deform.base import DeformField
 from fourreal.deform.losses import Neighbours, neighbourhood
 from fourreal.deform.nodes import NodeField
 from fourreal.raster.base import Rasterizer, Rendering, Splats, Views
+from fourreal.raster.choose import recorded
 
 from .clips import Clips
 from .formed import PAIRWISE, Choice, Formed, formed
 from .loop import CHECK_EVERY, Evaluation, Objective
 from .losses import IMAGE_LOSSES, SPLAT_LOSSES
 from .phases import Phase
-from .record import Recorder
 from .state import FitState
 
 _NEIGHBOURS, _SAMPLED = 8, 2000
@@ -32,13 +33,14 @@ def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | Non
     "motion" as the phase says, from cameras corrected by its module "poses"; plus the phase's regularisers."""
     pyramid: dict[int, Clips] = {}
     choose, recorder = _Chooser(), Recorder()
+    draw = recorded(render, recorder)
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
         factor = phase.shrink_of(*clips.freeze.images.shape[-2:])
         level = pyramid.setdefault(factor, clips.shrunk(factor))
         recorder.begin(phase, level, *state.params.values())
         now = _formed(recorder, state, phase, level, choose(level, state, phase))
-        rendering = render(now.splats, now.views, background, absgrad=phase.growth is not None)
+        rendering = draw(now.splats, now.views, background, absgrad=phase.growth is not None)
         loss, terms = _measured(recorder, phase, now, rendering)
         return Evaluation(loss, terms, rendering)
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.gaussians import Gaussians
+from fourreal.core.record import Recorder
 from fourreal.deform.losses import diff, neighbourhood, rigidity, rotation_similarity, turns_of
 from fourreal.deform.nodes import NodeField, farthest_points
 from fourreal.raster.base import Rasterizer, Splats, Views
 
 from .clips import Clips
-from .record import Recorder
 
 _STEPS = 120
 _RATE, _LAST = 2e-2, 0.05  # Adam's, and the share of it that is left at the end

@@ -39,6 +39,10 @@ class Targets:
         if tuple(self.images.shape) != want:
             raise FieldError(f"Targets.images must be {list(want)} to match its cameras, got {list(self.images.shape)}")
 
+    def to(self, device: torch.device | str) -> Targets:
+        """The same on `device`."""
+        return Targets(self.images.to(device), self.cameras.to(device))
+
     def shrunk(self, factor: int) -> Targets:
         """The same views at 1/`factor` of the size (area average)."""
         if factor == 1:

@@ -58,7 +58,7 @@ def depth_maps(targets: Targets) -> Stereo:
     views = len(targets.cameras)
     if views < 2:
         raise FieldError(f"depth maps need at least two views, got {views}")
-    sweep = _Sweep.of(targets)
+    sweep = _Sweep.of(targets.to("cpu"))
     ground = _ground(sweep)
     disparity, votes = sweep.maps(list(range(views)), ground)
     farthest = 1 / float(sweep.planes[0])
@@ -68,7 +68,7 @@ def depth_maps(targets: Targets) -> Stereo:
 @torch.no_grad()
 def find_ground(targets: Targets) -> Plane | None:
     """The plane on which the scene stands, on the CPU, if there is one: what `depth_maps` finds on its way."""
-    return _ground(_Sweep.of(targets)) if len(targets.cameras) > 1 else None
+    return _ground(_Sweep.of(targets.to("cpu"))) if len(targets.cameras) > 1 else None
 
 
 @dataclass(frozen=True, eq=False)

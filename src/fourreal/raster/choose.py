@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import torch
 
 from fourreal.core.errors import FieldError
+from fourreal.core.record import Recorder
 
 from .base import Rasterizer
 
@@ -42,3 +44,10 @@ def select(device: torch.device | str, name: Name = "auto") -> Rasterizer:
     from . import gsplat_cuda
 
     return gsplat_cuda.render
+
+
+def recorded(render: Rasterizer, recorder: Recorder) -> Rasterizer:
+    """`render`, with what can be recorded of it recorded: the projection of gsplat's; others as they are."""
+    if getattr(render, "__module__", "").endswith(".gsplat_cuda"):
+        return partial(render, recorder=recorder)  # type: ignore[call-arg]
+    return render

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fourreal.core.errors import FieldError, MissingDependencyError
+from fourreal.core.record import Recorder
 
 from ._inputs import (
     MEAN_MAX,
@@ -102,6 +104,19 @@ def _project(gsplat: Any, splats: Splats, views: Views) -> tuple[Tensor, Tensor,
     )
 
 
+def _projected(gsplat: Any, views: Views, viewmats: Tensor, ks: Tensor, *splats: Tensor) -> dict[str, Tensor]:
+    """What the kernels of the tiles take, by name; of `views` only the size counts."""
+    clean, views = sanitised(Splats(*splats)), Views(viewmats, ks, views.width, views.height)
+    radii, means2d, depths, conics = _project(gsplat, clean, views)
+    shape = depths.shape
+    payload = torch.cat([clean.colors.expand(*shape, 3), depths[..., None]], -1)
+    opacities = clean.opacities.expand(shape).contiguous()
+    return {
+        "means2d": means2d, "radii": radii, "depths": depths, "conics": conics, "payload": payload,
+        "opacities": opacities,
+    }  # fmt: skip
+
+
 def _empty(splats: Splats, views: Views, background: Tensor) -> Rendering:
     """The background alone, still connected to the (empty) inputs."""
     cameras, size = len(background), (views.height, views.width)
@@ -114,14 +129,19 @@ def _empty(splats: Splats, views: Views, background: Tensor) -> Rendering:
 
 
 def render(
-    splats: Splats, views: Views, background: Float[Tensor, "*C 3"] | None = None, *, absgrad: bool = False
+    splats: Splats,
+    views: Views,
+    background: Float[Tensor, "*C 3"] | None = None,
+    *,
+    absgrad: bool = False,
+    recorder: Recorder | None = None,
 ) -> Rendering:
     """Draw `splats` into `views` with gsplat (see `Splats`, `Views`, `Rendering` for shapes and units).
 
     Tensors must be float32 on one CUDA device. Gradients reach means, quats, scales, opacities, colors, viewmats.
     A Gaussian with a NaN or infinite parameter, a zero quaternion, or an opacity below 1/255 is not drawn; its
-    gradients are 0. Sums are atomic: the last bits differ from run to run. Raises `MissingDependencyError` without
-    a GPU or gsplat, `FieldError` if a shape or device does not fit.
+    gradients are 0. Sums are atomic: the last bits differ from run to run. A `recorder` records the projection.
+    Raises `MissingDependencyError` without a GPU or gsplat, `FieldError` if a shape or device does not fit.
 
     Source: gsplat 1.5.3 (Ye et al., arXiv 2409.06765).
     """
@@ -131,18 +151,16 @@ def render(
         raise FieldError(f"the CUDA rasterizer needs tensors on a GPU, but means is on {splats.means.device}")
     if cameras == 0 or count == 0:  # gsplat divides by both
         return _empty(splats, views, backgrounds(background, cameras, views.viewmats))
-    clean = sanitised(splats)
-    radii, means2d, depths, conics = _project(gsplat, clean, views)
+    found = (recorder or Recorder()).run("projection", partial(_projected, gsplat, views), (), *views[:2], *splats)
+    means2d, radii, depths = (found[k] for k in ("means2d", "radii", "depths"))
     across, down = -(-views.width // _TILE), -(-views.height // _TILE)
     with torch.no_grad():
         tiles = gsplat.isect_tiles(means2d, radii, depths, _TILE, across, down, packed=False, n_images=cameras)
         _, keys, order = tiles
         starts = gsplat.isect_offset_encode(keys, cameras, across, down)
-    payload = torch.cat([clean.colors.expand(cameras, count, 3), depths[..., None]], -1)
     behind = torch.nn.functional.pad(backgrounds(background, cameras, means2d), (0, 1))
-    opacities = clean.opacities.expand(cameras, count)
     images, alpha = gsplat.rasterize_to_pixels(
-        means2d, conics, payload, opacities, views.width, views.height, _TILE, starts, order,
+        means2d, found["conics"], found["payload"], found["opacities"], views.width, views.height, _TILE, starts, order,
         backgrounds=behind, absgrad=absgrad,
     )  # fmt: skip
     images = images.permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Steps recorded as CUDA graphs, with their gradients: a fit of small pictures on a GPU spends its time launching.
+"""Functions recorded as CUDA graphs, with their gradients: a fit of small pictures on a GPU spends its time launching.
 
 Not `torch.cuda.make_graphed_callables`: it makes a class for each recording, which only the garbage collector frees,
 and a set of Gaussians that grows wants hundreds of recordings, each as large as a step.
@@ -29,7 +29,7 @@ class Recorder:
 
     _owners: tuple[Any, ...] = ()
     _recorded: dict[Hashable, _Recording | None] = field(default_factory=dict)
-    _fails: bool = False
+    _failing: set[str] = field(default_factory=set)
 
     def begin(self, *owners: Any) -> None:
         """Forget all recordings, and free their memory, unless `owners` are the same objects as the last time.
@@ -54,7 +54,7 @@ class Recorder:
             inputs: tensors that are others at each call.
         """
         able = torch.is_grad_enabled() and all(v.is_cuda for v in (*leaves, *inputs))
-        if not able or self._fails:
+        if not able or name in self._failing:
             return function(*inputs)
         key = name, tuple((v.shape, v.dtype, v.requires_grad) for v in inputs)
         if key not in self._recorded:
@@ -65,9 +65,9 @@ class Recorder:
             try:
                 found = self._recorded[key] = _Recording.of(function, leaves, inputs)
             except RuntimeError as error:
-                self._fails = True
+                self._failing.add(name)
                 why = " ".join(str(error).split())[:200]
-                warnings.warn(f"steps run operation by operation, since they cannot be recorded: {why}", stacklevel=3)
+                warnings.warn(f"{name}: runs operation by operation, since it cannot be recorded: {why}", stacklevel=3)
                 return function(*inputs)
         return found(leaves, inputs)
 
