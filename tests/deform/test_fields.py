@@ -267,4 +267,5 @@ def test_a_gpu_gives_the_same(name: str) -> None:
     # What is the same at every time cancels, so that the gradient of the last bias is zero but for rounding.
     largest = max(float(v.abs().max()) for v in found[0])
     for ours, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-3 * float(ours.abs().max()) + 1e-8 * largest)
+        close = 5e-3 if name == "mlp" else 1e-3  # the network multiplies in TF32 there
+        torch.testing.assert_close(theirs, ours, rtol=close, atol=close * float(ours.abs().max()) + 1e-8 * largest)
