@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,32 @@ def test_of_bad_tries_the_best_is_kept(painter: Painter, tmp_path: Path) -> None
     painter.trick = lambda number, clip: (clip + tints.get(number, 0.0)).clamp(0, 1)
     video(PROMPT, tmp_path / "run", "both", TWO_LINKS, TINY, showing=QUIET)
     assert read_json(tmp_path / "run" / "videos" / "videos.json")["links"][1]["seed"] == 1002
+
+
+def test_of_several_takes_the_one_whose_frames_agree_is_kept_and_a_stopped_one_is_gone_on_with(
+    painter: Painter, tmp_path: Path
+) -> None:
+    def torn(number: int, clip: Tensor) -> Tensor:
+        if number == 5:  # the second clip of the second take
+            raise KeyboardInterrupt
+        apart = clip.clone()
+        apart[1::2] = apart[1::2].roll(9, -1)  # every other frame has seen the subject elsewhere
+        return clip if number in (1, 4, 6) else apart  # only the second take holds together
+
+    painter.trick = torn
+    run, often = tmp_path / "run", replace(TWO_LINKS, takes=3)
+    fitting = replace(TINY, set=(*TINY.set, "videos.retries=0"))
+    with pytest.raises(KeyboardInterrupt, match="4real resume"):
+        video(PROMPT, run, "both", often, fitting, showing=QUIET)
+    assert resume(run, QUIET) == 0
+    assert painter.seeds == [0, 1, 2, 100_001, 100_002, 100_002, 200_001, 200_002]
+    notes = read_json(run / "videos" / "videos.json")
+    assert [take["kept"] for take in notes["takes"]] == [False, True, False]
+    assert [link["seed"] for link in notes["links"]] == [100_001, 100_002]
+    worth = [take["explained_db"] for take in notes["takes"]]
+    assert worth[1] > 1 + max(worth[0], worth[2])
+    with pytest.raises(FourRealError, match=r"--takes must lie in 1\.\.20, got 0"):
+        video(PROMPT, tmp_path / "none", "both", replace(TWO_LINKS, takes=0), TINY, showing=QUIET)
 
 
 def test_clips_may_be_replaced_between_drawing_and_lifting(painter: Painter, tmp_path: Path) -> None:

@@ -158,6 +158,10 @@ def test_pieces_that_were_drawn_again_are_told() -> None:
     lines = making_of({"prompt": "a fox", "model": "m", "seed": 0, "frozen_frame": 4, "links": links})
     assert ("ok", "freeze-time frames 8 to 10: sound; 2 tries, seed 1001 was kept") in lines
     assert ("tried", "seed 1 was dropped: the colours drift by 0.20") in lines
+    takes = [{"take": 1, "explained_db": 21.1, "kept": False}, {"take": 2, "explained_db": 24.5, "kept": True}, None]
+    told = making_of({"prompt": "a fox", "takes": takes})
+    assert [kind for kind, _ in told] == ["head", "tried", "ok"]
+    assert "24.5 dB of it; it was kept" in told[2][1]
     assert making_of({}) == []
     assert making_of({"prompt": "a fox", "links": [None, {}, {"frames": [], "tries": 3}]}) == [("head", "Seed None")]
 

@@ -59,7 +59,13 @@ def advise(found: Advice) -> list[Tip]:
         tips.append(
             Tip(
                 "The freeze-time clip is matched much worse than the reference clip: its frames disagree with each "
-                "other or with the reference. Look at the comparison; another seed or another clip may agree better."
+                "other or with the reference. Look at the comparison; "
+                + (
+                    "of several takes, the one that agrees best is kept:"
+                    if found.prompt
+                    else "another clip may agree better."
+                ),
+                f"4real generate {quote(found.prompt)} --takes 3" if found.prompt else "",
             )
         )
     if found.asked > 1.3 * found.arc:

@@ -38,6 +38,12 @@ def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
     if isinstance(videos.get("frozen_frame"), int):
         why = "chosen for its sharpness" if videos.get("frame_chosen_by") == "score" else "as asked for"
         lines.append(("ok", f"frame {videos['frozen_frame']} of the reference clip is frozen, {why}"))
+    takes = videos.get("takes")
+    for take in takes if isinstance(takes, list) else []:
+        if isinstance(take, dict) and isinstance(take.get("explained_db"), float):
+            kept = "was kept" if take.get("kept") else "was dropped"
+            words = f"take {take.get('take')}: a static scene explains {take['explained_db']:.1f} dB of it; it {kept}"
+            lines.append(("ok" if take.get("kept") else "tried", words))
     links = videos.get("links")
     for link in links if isinstance(links, list) else []:
         lines += _link(link) if isinstance(link, dict) else []

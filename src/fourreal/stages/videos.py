@@ -24,12 +24,13 @@ from fourreal.video.extend import STEP, Link, Walk, check_walk, draw_link, orbit
 from fourreal.video.soundness import Soundness, choose_frame, examine, frame_scores
 
 from .news import Desk, News, Tell
+from .turning import explained
 
 Which = Literal["both", "dynamic", "freeze"]
 REFERENCE, FREEZE = "videos/reference.mp4", "videos/freeze.mp4"
 SHEET, NOTES = "videos/clips.png", "videos/videos.json"
 _KIND = "drawn frames"
-_OTHER = 1000  # between the seeds of successive tries
+_OTHER, _TAKE = 1000, 100_000  # between the seeds of successive tries, and of takes
 _CRF = 10  # of the clips: what is lost here is lost to the fit
 
 
@@ -48,6 +49,7 @@ class VideosConfig:
         from_frame: picture to start the reference clip from (or to freeze, without one).
         steps: evaluations of the network a clip; None for the model's own choice.
         retries: how often a bad freeze-time clip is drawn again.
+        takes: so many whole freeze-time clips are drawn, and the one that a static scene explains best is kept.
     """
 
     prompt: str
@@ -60,6 +62,7 @@ class VideosConfig:
     from_frame: Path | None = None
     steps: int | None = None
     retries: int = 2
+    takes: int = 1
 
 
 @dataclass
@@ -90,6 +93,8 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
         raise FourRealError(f"--steps must lie in 1..1000, got {config.steps}; 10 is usual")
     if not 0 <= config.retries <= 20:
         raise FourRealError(f"videos.retries must lie in 0..20, got {config.retries}")
+    if not 1 <= config.takes <= 20:
+        raise FourRealError(f"--takes must lie in 1..20, got {config.takes}; 3 is a good number")
     reach = reach_of(spec)
     if config.camera is None:
         walk = orbit_walk(config.coverage, reach, step=config.step)
@@ -103,7 +108,9 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
 def count_clips(config: VideosConfig, spec: VideoModelSpec) -> int:
     """How many clips the model must draw."""
     walk = check_videos(config, spec)
-    return (config.which != "freeze") + (len(plan(walk, reach_of(spec))) if config.which != "dynamic" else 0)
+    return (config.which != "freeze") + (
+        config.takes * len(plan(walk, reach_of(spec))) if config.which != "dynamic" else 0
+    )
 
 
 def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell) -> None:
@@ -129,10 +136,11 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell)
         tell(News(f"frame {frozen} of the reference clip is frozen"))
         picture = reference[frozen]
     if config.which != "dynamic":
-        clips[FREEZE], links = _walked(studio, walk, picture)
+        clips[FREEZE], links, takes = _best_take(studio, walk, picture)
         notes |= {"canonical": walk.start, "coverage": round(walk.degrees, 1), "closed": walk.closed}
         notes |= {"camera_told": "camera" in spec.features}
         notes |= {"camera_path": [[round(v, 6) for v in row] for row in walk.values.tolist()], "links": links}
+        notes |= {"takes": takes} if takes else {}
     for name, clip in clips.items():
         write_video(desk.out / name, Video(clip, spec.fps), crf=_CRF)
     write_image(desk.out / SHEET, torch.cat([_row(clip) for clip in clips.values()], -2))
@@ -169,13 +177,36 @@ def _reference(studio: _Studio, text: TextCondition, picture: Tensor | None) -> 
     return clip
 
 
-def _walked(studio: _Studio, walk: Walk, picture: Tensor | None) -> tuple[Float[Tensor, "N 3 H W"], list[Any]]:
+def _best_take(
+    studio: _Studio, walk: Walk, picture: Tensor | None
+) -> tuple[Float[Tensor, "N 3 H W"], list[Any], list[dict[str, Any]]]:
+    """All frames of the walk, notes about each clip of it, and how well each take holds together (none if alone)."""
+    takes = studio.config.takes
+    if takes == 1:
+        return *_walked(studio, walk, picture, 0), []
+    told, found, figures = "camera" in studio.model.spec.features, [], []
+    for take in range(takes):
+        found.append(_walked(studio, walk, picture, take))
+        studio.tell(News(doing=f"a static scene is fitted to take {take + 1}", share=studio.share(0)))
+        clip = Video(found[-1][0], studio.model.spec.fps)
+        # A path that was not told may turn less than it was meant to.
+        worth = max(explained(clip, walk.values, share) for share in ((1.0,) if told else (1.0, 0.5)))
+        figures.append({"take": take + 1, "seed": found[-1][1][0]["seed"], "explained_db": round(worth, 2)})
+        studio.tell(News(f"freeze-time clip, take {take + 1} of {takes}: a static scene explains {worth:.1f} dB of it"))
+    best = max(range(takes), key=lambda i: figures[i]["explained_db"])
+    studio.tell(News(f"take {best + 1} is kept"))
+    return *found[best], [figure | {"kept": i == best} for i, figure in enumerate(figures)]
+
+
+def _walked(
+    studio: _Studio, walk: Walk, picture: Tensor | None, take: int
+) -> tuple[Float[Tensor, "N 3 H W"], list[Any]]:
     """All frames of the walk, and notes about each clip."""
     text = _text(studio.config, studio.model, "freeze")
     pictures: dict[int, Tensor] = {} if picture is None else {walk.start: picture}
     notes = []
     for number, link in enumerate(plan(walk, reach_of(studio.model.spec))):
-        fresh, note = _link(studio, walk, text, link, pictures, number)
+        fresh, note = _link(studio, walk, text, link, pictures, number, take)
         pictures |= fresh
         notes.append(note)
         studio.drawn += 1
@@ -185,17 +216,23 @@ def _walked(studio: _Studio, walk: Walk, picture: Tensor | None) -> tuple[Float[
 
 
 def _link(
-    studio: _Studio, walk: Walk, text: TextCondition, link: Link, pictures: Mapping[int, Tensor], number: int
+    studio: _Studio,
+    walk: Walk,
+    text: TextCondition,
+    link: Link,
+    pictures: Mapping[int, Tensor],
+    number: int,
+    take: int,
 ) -> tuple[dict[int, Tensor], dict[str, Any]]:
     """The new frames of one clip: the best of the tries, which end with the first that nothing speaks against."""
-    path = studio.desk.scratch / f"link-{number:02d}.safetensors"
+    path = studio.desk.scratch / f"{f'take-{take:02d}-' if take else ''}link-{number:02d}.safetensors"
     if path.exists():
         tensors, meta = load_tensors(path, kind=_KIND)
         return dict(zip(tensors["index"].tolist(), tensors["frames"], strict=True)), meta["note"]
     best: tuple[float, dict[int, Tensor], int] | None = None
     tries = []
     for attempt in range(studio.config.retries + 1):
-        seed = studio.config.seed + 1 + number + _OTHER * attempt
+        seed = studio.config.seed + 1 + number + _OTHER * attempt + _TAKE * take
 
         def step(done: int, total: int) -> None:
             studio.tell(News(doing=f"freeze-time clip {number + 1}", share=studio.share(done / total)))
