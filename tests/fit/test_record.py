@@ -143,6 +143,7 @@ class TestOnAGpu:
         with pytest.warns(UserWarning, match="operation by operation"):
             assert float(recorder.run("waits", waits, (), values)["loss"].detach()) == 9
         assert float(recorder.run("waits", waits, (), 2 * values)["loss"].detach()) == 36
+        assert torch.randn(3, device="cuda").isfinite().all(), "random numbers are not kept by what failed"
 
 
 def grads_of(objective: Callable[..., Any], state: FitState, phase: Phase) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from fourreal.video.base import CameraPath, KnownFrames, ModelSourceError, SizeError, UnsupportedConditionError
 from fourreal.video.embedded.model import EmbeddedVideoModel
-from fourreal.video.embedded.network import Conditions
+from fourreal.video.embedded.network import Conditions, rays
 from fourreal.video.embedded.objective import (
     draw_known,
     draw_levels,
@@ -28,7 +30,7 @@ from fourreal.video.embedded.stream import ClipStream, StreamConfig, draw_path, 
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
 from fourreal.video.embedded.upsampling import shrunk, upsample
 from fourreal.video.embedded.weights import BASE, FOLDER, UPSAMPLER, WORDS
-from fourreal.worlds import captions, sample_worlds
+from fourreal.worlds import captions, place_cameras, sample_worlds
 from fourreal.worlds.words import caption_words, split_words
 from video.tiny import CPU, tiny_model, tiny_weights
 
@@ -277,3 +279,41 @@ def test_the_shipped_model_beats_repeating_the_first_frame() -> None:
     clean = ((model.denoise(x, 1.0, text, known=known) + 1) / 2).clamp(0, 1)
     repeat = clip[:1].expand_as(clip)
     assert float(psnr(clean[1:], clip[1:]).mean()) > float(psnr(repeat[1:], clip[1:]).mean()) + 3
+
+
+class TestRays:
+    """What the network is told of where its pictures look."""
+
+    def test_rays_of_a_picture_leave_one_eye_that_walks_as_the_path_says(self) -> None:
+        path = torch.tensor([[[0.0, 0.0, 0.0], [0.6, 0.1, 0.3]]], dtype=torch.float64)
+        found = rays(path, 9, 16)[0]
+        directions, moments = found[..., :3], found[..., 3:]
+        assert torch.allclose(directions.norm(dim=-1), torch.ones(()).double())
+        eyes = torch.stack([eye_of(d, m) for d, m in zip(directions.flatten(1, 2), moments.flatten(1, 2), strict=True)])
+        assert torch.allclose(eyes.norm(dim=-1), torch.tensor([1.0, math.exp(0.3)]).double())
+        turn = torch.atan2(eyes[:, 0], eyes[:, 2])
+        assert torch.allclose(turn[1] - turn[0], torch.tensor(0.6).double())
+        rise = torch.asin(eyes[:, 1] / eyes.norm(dim=-1))
+        assert torch.allclose(rise[1] - rise[0], torch.tensor(0.1).double())
+
+    def test_they_are_those_of_the_cameras_that_film_the_worlds(self) -> None:
+        path = torch.tensor([[[0.0, 0.0, 0.0], [-0.4, 0.2, 0.1]]])
+        worlds = sample_worlds(torch.tensor([5]), torch.device("cpu"))
+        elevation, fov = torch.tensor([math.radians(13)]), torch.tensor([math.radians(37)])
+        view = replace(worlds.view, azimuth=torch.zeros(1), elevation=elevation, fov=fov)
+        shots = place_cameras(replace(worlds, view=view), path, torch.zeros(1, 2), 16, 9)
+        pixels = torch.stack(
+            [*torch.meshgrid(torch.arange(16) + 0.5, torch.arange(9) + 0.5, indexing="xy"), torch.ones(9, 16)], -1
+        )
+        c2w = torch.linalg.inv(shots.viewmats[0])
+        for found, K, camera in zip(rays(path, 9, 16)[0], shots.Ks[0], c2w, strict=True):
+            wanted = F.normalize(pixels @ torch.linalg.inv(K).T @ camera[:3, :3].T, dim=-1)
+            assert torch.allclose(found[..., :3], wanted, atol=1e-4)
+
+
+def eye_of(directions: Tensor, moments: Tensor) -> Tensor:
+    """The point that lies on all lines: eye x direction = moment."""
+    zero = torch.zeros_like(directions[:, 0])
+    x, y, z = directions.unbind(-1)
+    cross = torch.stack([zero, z, -y, -z, zero, x, y, -x, zero], -1).view(-1, 3, 3)
+    return torch.linalg.lstsq(cross.reshape(-1, 3), moments.reshape(-1, 1)).solution[:, 0]

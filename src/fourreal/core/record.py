@@ -65,6 +65,7 @@ class Recorder:
             try:
                 found = self._recorded[key] = _Recording.of(function, leaves, inputs)
             except RuntimeError as error:
+                release_generators()
                 self._failing.add(name)
                 why = " ".join(str(error).split())[:200]
                 warnings.warn(f"{name}: runs operation by operation, since it cannot be recorded: {why}", stacklevel=3)
@@ -127,6 +128,16 @@ def _captured(graph: torch.cuda.CUDAGraph, function: Callable[[], Any], pool: An
         raise
     graph.capture_end()
     return found
+
+
+def release_generators() -> None:
+    """Give the device its random numbers back after a recording that failed; call it outside of any recording.
+
+    PyTorch lets go of them at the end of a recording, but only of one that succeeds: until then they refuse to be
+    drawn. So an empty one follows.
+    """
+    with torch.cuda.graph(torch.cuda.CUDAGraph()):
+        torch.zeros((), device="cuda")
 
 
 class _Replay(torch.autograd.Function):

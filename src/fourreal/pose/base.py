@@ -57,6 +57,7 @@ class PoseHint:
         focal: focal length in pixels of the clip, if it is known; it is then not estimated.
         known: the cameras of all frames, if they are known.
         turned: the clip is known to turn as far as the path does; no other turning is tried.
+        elevation: degrees above the horizon at which the path is 0, if they are known; a path does not tell them.
 
     Raises:
         FieldError: if a value is out of range.
@@ -67,6 +68,7 @@ class PoseHint:
     focal: float | None = None
     known: Cameras | None = None
     turned: bool = False
+    elevation: float | None = None
 
     def __post_init__(self) -> None:
         check_int("PoseHint.canonical", self.canonical, low=0)
@@ -74,6 +76,8 @@ class PoseHint:
             check_tensor("PoseHint.path", self.path, ("F", 3))
         if self.focal is not None and not (math.isfinite(self.focal) and self.focal > 0):
             raise FieldError(f"PoseHint.focal must be a positive number of pixels, got {self.focal!r}")
+        if self.elevation is not None and not -90 < self.elevation < 90:
+            raise FieldError(f"PoseHint.elevation must lie between -90 and 90 degrees, got {self.elevation!r}")
 
     def check(self, video: Video) -> None:
         """Raise `FieldError` unless the hint fits the clip."""

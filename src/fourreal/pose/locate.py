@@ -36,6 +36,7 @@ class Wanted:
         moves: whether the reference camera moves.
         methods: ways to find poses, in order.
         turned: the clip is known to turn as far as the path does.
+        elevation: degrees above the horizon at which the path is 0.
     """
 
     cameras: CameraSet | None = None
@@ -46,6 +47,7 @@ class Wanted:
     moves: bool | None = None
     methods: tuple[Method, ...] = METHODS
     turned: bool = False
+    elevation: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ def locate(freeze: Video, reference: Video | None, wanted: Wanted | None = None)
     if still and known is None:
         raise PoseError(still, total=len(freeze))
     notes += [still] if still else []
-    hint = PoseHint(moment.freeze, wanted.path, wanted.focal, known, wanted.turned)
+    hint = PoseHint(moment.freeze, wanted.path, wanted.focal, known, wanted.turned, wanted.elevation)
     poses = estimate_poses(freeze, hint, wanted.methods)
     notes.append(f"freeze-time cameras: {poses.report.summary()}")
     times = torch.full((len(freeze),), float(moment.reference))

@@ -62,7 +62,7 @@ class Orbit:
         begun, note = time.perf_counter(), "the prior as it is"
         focal = hint.focal or FOCAL_PRIOR * video.width
         trail = follow(video.frames)
-        viewmats = orbit_viewmats(_prior(hint, len(video)), 15.0)
+        viewmats = orbit_viewmats(_prior(hint, len(video)), _elevations(hint, (15.0,))[0])
         error = None
         if self.refine and trail.size >= _FEWEST and len(video) > 1:
             scene, note = self._refined(video, hint, trail, focal)
@@ -131,6 +131,14 @@ def _prior(hint: PoseHint, count: int) -> Float[Tensor, "F 3"]:
     return path
 
 
+def _elevations(hint: PoseHint, usual: tuple[float, ...]) -> tuple[float, ...]:
+    """Of the canonical view, in degrees, to try."""
+    if hint.elevation is None:
+        return usual
+    rise = 0.0 if hint.path is None else float(hint.path[hint.canonical, 1])
+    return (hint.elevation + math.degrees(rise),)
+
+
 def orbit_viewmats(path: Float[Tensor, "F 3"], elevation: float) -> Float[Tensor, "F 4 4"]:
     """World-to-camera [F, 4, 4] (float64) on a path about the origin, at distance 1 where the path says 0.
 
@@ -148,7 +156,7 @@ def _starts(video: Video, hint: PoseHint, trail: Trail, focal: float) -> list[_S
     """The few priors under which the followed points fit best, each with its points, and what was asked for."""
     rows = []
     for words, path, asked in _candidates(hint, trail, len(video)):
-        for elevation in _ELEVATIONS:
+        for elevation in _elevations(hint, _ELEVATIONS):
             viewmats = orbit_viewmats(path, elevation)
             guess = Scene(viewmats, torch.zeros(0, 3), math.log(focal), torch.zeros(len(video), 6).double())
             cameras = guess.cameras(video.width, video.height)

@@ -19,10 +19,12 @@ from fourreal.io.cameras_json import CameraGroup, CameraSet, read_cameras_json, 
 from fourreal.io.images import write_image
 from fourreal.io.video import read_video
 from fourreal.pose import METHODS, Method, Prepared, Wanted, locate, prepare_clips
+from fourreal.pose.base import FOCAL_PRIOR
 from fourreal.pose.clips import Moment, pair_picture
+from fourreal.pose.floor import floor_elevation
 
 from .news import Desk, News, Tell
-from .turning import FOCAL, settled_share
+from .turning import settled_share
 from .videos import FREEZE, NOTES, REFERENCE
 
 CAMERAS, REPORT, PAIR = "poses/cameras.json", "poses/report.json", "poses/pair.png"
@@ -117,7 +119,9 @@ def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> tuple[Wanted, st
             methods = ("orbit",)
     if REFERENCE in drawn and moves is None:
         moves = False  # the recipe of the dynamic context is a camera at rest
-    return Wanted(given, freeze, reference, told.path, told.focal, moves, methods, told.turned), told.note
+    return Wanted(
+        given, freeze, reference, told.path, told.focal, moves, methods, told.turned, told.elevation
+    ), told.note
 
 
 def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
@@ -128,29 +132,37 @@ def _untouched(run: Path, notes: dict[str, Any]) -> set[str]:
 class _Told(NamedTuple):
     """What the drawing of a clip says.
 
-    path: [N, 3]. turned: its turning is certain. focal: in pixels. note: a sentence for the user.
+    path: [N, 3]. turned: its turning is certain. focal: in pixels. elevation: in degrees where the path is 0. note: a
+    sentence for the user.
     """
 
     path: Tensor | None = None
     turned: bool = False
     focal: float | None = None
+    elevation: float | None = None
     note: str = ""
 
 
 def _told(notes: dict[str, Any], config: PosesConfig, clip: Video) -> _Told:
-    """The path that the model was told, if it was told one, turning as far as the clip does."""
+    """The path that the model was told, if it was told one, turning as far as the clip does.
+
+    The lens stays as it is guessed: points that slide along outlines make it long or short, and then no ground is found
+    (of nine drawn clips two, `docs/poses.md`).
+    """
     if not notes.get("camera_told"):
         return _Told()
     path = torch.tensor(notes["camera_path"], dtype=torch.float32)
     if config.turn != "auto":
-        share, turned, focal = config.turn, True, None
+        share, turned = config.turn, True
     elif notes.get("closed"):  # it goes all the way round
-        share, turned, focal = 1.0, False, None
+        share, turned = 1.0, False
     else:
         share, turned = settled_share(clip, path)
-        focal = FOCAL * clip.width if turned else None
+    walk, focal = path * path.new_tensor([share, share, 1.0]), FOCAL_PRIOR * clip.width
+    told = _Told(walk, turned, focal, floor_elevation(clip, walk, focal))
     if share == 1:
-        return _Told(path, turned, focal)
+        return told
     asked = float(torch.rad2deg(path[:, 0].max() - path[:, 0].min()))
-    note = f"the clip turns by about {share * asked:.0f} of the {asked:.0f} degrees that were asked for"
-    return _Told(path * path.new_tensor([share, share, 1.0]), turned, focal, note)
+    return told._replace(
+        note=f"the clip turns by about {share * asked:.0f} of the {asked:.0f} degrees that were asked for"
+    )

@@ -20,7 +20,8 @@ from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets, render_cameras, static_objective
 from fourreal.io.frames import resize_frames
 from fourreal.metrics import psnr
-from fourreal.pose.base import pinhole
+from fourreal.pose.base import FOCAL_PRIOR, pinhole
+from fourreal.pose.floor import floor_elevation
 from fourreal.pose.orbit import orbit_viewmats
 from fourreal.pose.turn import turned_share
 from fourreal.raster.choose import select
@@ -28,8 +29,7 @@ from fourreal.recipes import static_preview
 
 _WIDTH = 64  # pixels of the fits
 _SEEDS, _STEPS = 4000, 120
-_ELEVATION = 15.0  # degrees of the first view, which no path tells
-FOCAL = 1.0  # image widths: points that err about the turning would err about the lens; worlds have 0.73 to 0.98
+_ELEVATION = 15.0  # degrees of the first view, where the ground does not tell
 _CLEARLY = 0.7  # dB by which another turning must explain the clip better than the one that was asked for
 
 
@@ -64,8 +64,10 @@ def explained(clip: Video, path: Float[Tensor, "F 3"], share: float) -> float:
     """PSNR in dB of a short static fit, at 64 columns, to the clip itself; its path turned `share` as far."""
     height = max(1, round(clip.height * _WIDTH / clip.width))
     images = resize_frames(clip.frames, height, _WIDTH)
-    viewmats = orbit_viewmats(path.double() * path.new_tensor([share, share, 1.0]).double(), _ELEVATION).float()
-    Ks = pinhole(FOCAL * _WIDTH, _WIDTH, height, len(images)).float()
+    walk = path.double() * path.new_tensor([share, share, 1.0]).double()
+    elevation = floor_elevation(clip, walk, FOCAL_PRIOR * clip.width)
+    viewmats = orbit_viewmats(walk, _ELEVATION if elevation is None else elevation).float()
+    Ks = pinhole(FOCAL_PRIOR * _WIDTH, _WIDTH, height, len(images)).float()
     targets = Targets(images, Cameras(viewmats, Ks, _WIDTH, height))
     state = FitState.begin(seed_gaussians(targets, _SEEDS, torch.Generator().manual_seed(0)), targets.extent(), 0)
     coarse = static_preview()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from .blocks import Block, ResBlock, fourier, rotary
 
 CONTEXTS = ("dynamic", "freeze")
 _CAMERA_FEATURES = 3 * 8 + 1
+_RAY_FEATURES = 6 * 2 * 3
+# A middling reference view of the worlds: a clip tells its cameras' path, not where it begins.
+_ELEVATION, _FOV = math.radians(13.0), math.radians(37.0)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,33 @@ class Conditions(NamedTuple):
         return Conditions(*(value[index] for value in self))
 
 
+def rays(camera: Float[Tensor, "B F 3"], height: int, width: int) -> Float[Tensor, "B F h w 6"]:
+    """Pluecker coordinates (direction, then eye x direction; arXiv 2106.02634) of a grid of rays along a path.
+
+    The words of a path say what a camera does, its rays where each place of each picture looks: rays that may meet in
+    one point of the scene become comparable. The eye of frame 0 lies at distance 1 from what it looks at.
+
+    Args:
+        camera: azimuth, elevation (radians) and log distance relative to frame 0.
+        height, width: of the grid, which spans a picture of this ratio.
+    """
+    azimuth, elevation, distance = camera.unbind(-1)
+    elevation = elevation + _ELEVATION
+    zero, level = torch.zeros_like(azimuth), elevation.cos()
+    back = torch.stack((level * azimuth.sin(), elevation.sin(), level * azimuth.cos()), -1)
+    right = torch.stack((azimuth.cos(), zero, -azimuth.sin()), -1)
+    down = torch.linalg.cross(right, back)
+    tangent = math.tan(_FOV / 2)
+    y = torch.linspace(1 / height - 1, 1 - 1 / height, height, device=camera.device, dtype=camera.dtype) * tangent
+    x = torch.linspace(1 / width - 1, 1 - 1 / width, width, device=camera.device, dtype=camera.dtype)
+    x = (x * (tangent * width / height))[:, None]
+    axes = (value[:, :, None, None] for value in (right, down, back))
+    across, along, behind = axes
+    direction = F.normalize(x * across + y[:, None, None] * along - behind, dim=-1)
+    eye = (distance.exp()[..., None] * back)[:, :, None, None].expand_as(direction)
+    return torch.cat((direction, torch.linalg.cross(eye, direction)), -1)
+
+
 class TextEncoder(nn.Module):
     """Word ids to text tokens; every position is attended to, blanks too."""
 
@@ -110,6 +141,7 @@ class BaseNetwork(nn.Module):
         self.context = nn.Embedding(len(CONTEXTS), d)
         self.guidance = nn.Linear(16, d, bias=False)
         self.camera = nn.Sequential(nn.Linear(_CAMERA_FEATURES, d), nn.SiLU(), nn.Linear(d, d))
+        self.rays = nn.Linear(2 * _RAY_FEATURES, d, bias=False)
         self.given = nn.Embedding(2, d)
         self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
         self.enter = nn.Conv2d(16, c, 3, padding=1)
@@ -120,7 +152,7 @@ class BaseNetwork(nn.Module):
         self.blocks = nn.ModuleList(Block(d, config.head) for _ in range(config.depth))
         self.after = nn.ModuleList(ResBlock(c, d) for _ in range(2))
         self.leave = nn.Conv2d(c, 12, 3, padding=1)
-        for layer in (self.modulation[1], self.leave, self.guidance, self.frame):
+        for layer in (self.modulation[1], self.leave, self.guidance, self.frame, self.rays):
             assert isinstance(layer, (nn.Linear, nn.Conv2d))
             nn.init.zeros_(layer.weight)
             if layer.bias is not None:
@@ -146,7 +178,7 @@ class BaseNetwork(nn.Module):
         flat = F.silu(each).flatten(0, 1)
         for block in self.before:
             x = block(x, flat)
-        x = x + self._transformed(x, whole, each, text)
+        x = x + self._transformed(x, whole, each, text, given)
         for block in self.after:
             x = block(x, flat)
         out = F.pixel_shuffle(self.leave(F.silu(x)), 2)
@@ -162,12 +194,21 @@ class BaseNetwork(nn.Module):
         features = torch.cat((turns, known.expand(*turns.shape[:2], 1)), -1)
         return whole, whole[:, None] + self.camera(features) + self.given(given.known.long())
 
-    def _transformed(self, x: Tensor, whole: Tensor, each: Tensor, text: Tensor) -> Tensor:
+    def _looks(self, given: Conditions) -> Tensor:
+        """[B, N, d]: which rays the tokens look along, zero for clips without cameras."""
+        t, h, w = self.grid
+        features = fourier(rays(given.camera, h, w), 3, 6.0).flatten(4)
+        known = given.has_camera[:, None, None].to(features.dtype)
+        pairs = features.unflatten(1, (t, 2)).permute(0, 1, 3, 4, 2, 5).flatten(4).flatten(1, 3)
+        return self.rays(pairs) * known
+
+    def _transformed(self, x: Tensor, whole: Tensor, each: Tensor, text: Tensor, given: Conditions) -> Tensor:
         """Stem features [B F, c, H/2, W/2] through the transformer and back."""
         (t, h, w), c, batch = self.grid, x.shape[1], len(whole)
         patches = x.reshape(batch, t, 2, c, h, 2, w, 2).permute(0, 1, 4, 6, 2, 3, 5, 7).reshape(batch, t * h * w, -1)
         moment = self.frame(F.silu(each).reshape(batch, t, -1)).repeat_interleave(h * w, 1)
-        tokens = torch.cat((text, self.tokens(patches) + self.place + moment), 1)
+        where = moment + self.place + self._looks(given)
+        tokens = torch.cat((text, self.tokens(patches) + where), 1)
         condition = self.modulation(whole).unflatten(-1, (6, -1))
         for block in self.blocks:
             tokens = block(tokens, condition, self.table)

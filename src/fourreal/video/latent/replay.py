@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fourreal.core.record import release_generators
+
 
 @dataclass(eq=False)
 class Replays:
@@ -68,6 +70,7 @@ class Replays:
         try:
             return _Recording.of(function, tensors, rest, self._pool[0])
         except RuntimeError as error:
+            release_generators()
             why = " ".join(str(error).split())[:200]
             warnings.warn(f"runs operation by operation, since it cannot be recorded: {why}", stacklevel=4)
             return None
