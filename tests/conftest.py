@@ -8,20 +8,22 @@ import jaxtyping
 import pytest
 import torch
 
-_FIT = Path(__file__).parents[1] / "src" / "fourreal" / "fit"
+_SOURCE = Path(__file__).parents[1] / "src" / "fourreal"
 _CHECKED = [
-    "core",
     "io",
     "worlds",
     "raster.base",
     "raster.numba_cpu",
     "raster.torch_reference",
-    "metrics",
-    *(f"fit.{file.stem}" for file in _FIT.glob("*.py") if not file.stem.startswith("_kernels")),
+    *(
+        f"{package}.{file.stem}"
+        for package in ("core", "metrics", "deform", "fit")
+        for file in (_SOURCE / package).glob("*.py")
+        if not file.stem.startswith(("_kernels", "kernels"))
+    ),
     "stages",
     "video",
     "pose",
-    "deform",
     "guidance",
     "export",
 ]

@@ -15,6 +15,7 @@ from torch import Tensor
 from fourreal.core.errors import FieldError, FileFormatError
 from fourreal.core.geometry import quat_exp, quat_multiply, quat_to_matrix
 from fourreal.deform import DeformField, MlpConfig, NodeConfig, Offsets, load_field, save_field
+from fourreal.deform.combine import Pattern, combine, pick
 from fourreal.deform.nodes import farthest_points
 from fourreal.deform.storage import Field
 
@@ -285,3 +286,25 @@ def test_products_with_ten_bits_of_mantissa_hardly_change_what_a_network_learns(
         assert float((b - a).norm() / a.norm()) < 5e-3, "offsets"
     a, b = (torch.cat([v.flatten() for v in grads[4:]]) for grads in (ours, theirs))
     assert float(torch.cosine_similarity(a, b, dim=0)) > 0.999, "gradients of the weights"
+
+
+def test_picked_values_and_their_gradient_in_float64() -> None:
+    rows = torch.randint(0, 7, (3000, 4))
+    rows[rows == 5] = 6  # a row that nobody takes
+    values = torch.rand(7, dtype=torch.float64, requires_grad=True)
+    pattern, weights = Pattern.of(rows, 7), torch.rand(3000, 4, dtype=torch.float64)
+    picked = pick(pattern, values)
+    assert torch.equal(picked, values[rows])
+    (fast,) = torch.autograd.grad((picked * weights).sum(), values)
+    (slow,) = torch.autograd.grad((values[rows] * weights).sum(), values)
+    assert torch.allclose(fast, slow, atol=1e-10)
+    few = Pattern.of(rows[:5], 7)
+    assert torch.autograd.gradcheck(lambda v: pick(few, v), values)
+
+
+def test_combined_rows_and_their_gradients_in_float64() -> None:
+    rows = torch.randint(0, 6, (40, 3))
+    values, table = (torch.rand(s, dtype=torch.float64, requires_grad=True) for s in ((40, 3), (6, 5)))
+    pattern = Pattern.of(rows, 6)
+    assert torch.allclose(combine(pattern, values, table), (values[..., None] * table[rows]).sum(1))
+    assert torch.autograd.gradcheck(lambda v, t: combine(pattern, v, t), (values, table))

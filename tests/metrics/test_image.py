@@ -52,3 +52,20 @@ def test_ssim_gradient_in_float64() -> None:
     image = torch.rand(1, 2, 12, 13, dtype=torch.float64, requires_grad=True)
     truth = torch.rand(1, 2, 12, 13, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda x: ssim(x, truth), image)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 9, 40), (1, 1, 30, 7), (3, 2, 4, 3)])
+def test_kernel_equals_the_matrix_products(shape: tuple[int, ...]) -> None:
+    image, truth = (torch.rand(shape, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    weights = torch.rand(shape[0], dtype=torch.float64)
+    (slow,) = torch.autograd.grad((ssim(image, truth) * weights).sum(), image)  # truth wants a gradient: torch's way
+    (fast,) = torch.autograd.grad((ssim(image, truth.detach()) * weights).sum(), image)
+    assert torch.allclose(ssim(image, truth), ssim(image, truth.detach()), atol=1e-12)
+    assert torch.allclose(slow, fast, atol=1e-12)
+
+
+def test_kernel_in_float32_and_without_a_gradient() -> None:
+    truth, image = smooth_pair(144, 256)
+    exact = ssim(image.double(), truth.double())
+    assert torch.allclose(ssim(image, truth).double(), exact, atol=2e-5)
+    assert not ssim(image, truth).requires_grad

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from numba import njit
 
 from fourreal.core.errors import FieldError
+from fourreal.core.kernels import FAST
 from fourreal.raster import Splats, numba_cpu
 from fourreal.raster import _kernels_tiles as tiles
 from fourreal.raster import _kernels_tiles_adjoint as tiles_adjoint
-from fourreal.raster._jit import FAST
 from raster.scenes import everything, leaves, make_splats, make_views, random_loss
 
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 import torch
 
-from fourreal.raster import _threads
+from fourreal.core import threads as _threads
 
 
 def _shares(items: int, parts: int) -> list[tuple[int, int]]:

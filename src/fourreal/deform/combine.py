@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import torch
@@ -10,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from fourreal.core.threads import launch
 
 
 class Pattern(NamedTuple):
@@ -68,15 +69,44 @@ class _Combine(torch.autograd.Function):
         return d_values, d_table, None
 
 
+def pick(pattern: Pattern, values: Float[Tensor, " R"]) -> Float[Tensor, "N J"]:
+    """out[n, j] = values[pattern.rows[n, j]], differentiable once in `values`. Deterministic on the CPU.
+
+    The gradient of plain indexing sums in the order of the threads, and that of an embedding of one column on one.
+    """
+    return _Pick.apply(values, pattern)  # type: ignore[no-any-return]
+
+
+class _Pick(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, pattern: Pattern) -> Tensor:
+        ctx.save_for_backward(pattern.rows, pattern.order, pattern.starts)
+        ctx.count = len(values)
+        return values.index_select(0, pattern.rows.flatten()).view(pattern.rows.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:  # pyright: ignore
+        rows, order, starts = ctx.saved_tensors
+        grad = grad_outputs[0].contiguous()
+        if grad.device.type != "cpu":
+            return torch.ops.aten.embedding_dense_backward(grad[..., None], rows, ctx.count, -1, False)[:, 0], None
+        from ._kernels_combine import sums
+
+        out = grad.new_zeros(ctx.count)
+        arrays = (v.numpy() for v in (order, starts, grad.view(-1), out))
+        launch(sums, *arrays, items=grad.numel(), parts=ctx.count)
+        return out, None
+
+
 def _products(index: Tensor, grad: Tensor, table: Tensor) -> Tensor:
     """[N, J] the inner product of grad[n] with table[index[n, j]]."""
     if index.device.type != "cpu":
         return (grad[:, None] @ table[index].transpose(1, 2)).squeeze(1)
-    # Gathering rows is bound by memory: 57 ms where the sampled product takes 1.2 (16 weights a Gaussian, 16 times).
-    ends = torch.arange(0, index.numel() + 1, index.shape[1])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse")  # in beta, and its invariants are not checked
-        wanted = torch.sparse_csr_tensor(
-            ends, index.flatten(), table.new_zeros(index.numel()), (len(index), len(table)), check_invariants=False
-        )
-    return torch.sparse.sampled_addmm(wanted, grad, table.T.contiguous()).values().view(index.shape)
+    # Gathering rows is bound by memory, and torch's product sampled by a sparse matrix runs on one thread.
+    from ._kernels_combine import products
+
+    out = grad.new_empty(index.shape)
+    arrays = (v.detach().contiguous().numpy() for v in (index, grad, table))
+    launch(products, *arrays, out.numpy(), items=index.numel(), parts=len(index))
+    return out

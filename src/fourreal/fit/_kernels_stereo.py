@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from fourreal.raster._jit import Array, Index, Real, Share, kernel
+from fourreal.core.kernels import Array, Index, Real, Share, kernel
 
 f4 = np.float32
 _UNSEEN = 0.02  # what a point costs for each share of the pictures that do not show it, on top of the others' costs

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fourreal.core.errors import FieldError
 from fourreal.core.paths import look_target, world_up
-from fourreal.raster._threads import launch
+from fourreal.core.threads import launch
 
 from . import _kernels_stereo as kernels
 from .ground import Plane, Rays, ground_plane

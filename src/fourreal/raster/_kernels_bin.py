@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import Array, Index, Real, Share, kernel
+from fourreal.core.kernels import Array, Index, Real, Share, kernel
+
 from ._kernels_project import Params
 from .base import ALPHA_MIN
 

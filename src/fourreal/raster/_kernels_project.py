@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fourreal.core.kernels import Array, Flag, Index, Real, Share, kernel
+
 from ._inputs import MEAN_MAX, QUAT_NORM2_MAX, QUAT_NORM2_MIN, SCALE_MAX, VALUE_MAX
-from ._jit import Array, Flag, Index, Real, Share, kernel
 from .base import ALPHA_MIN, EPS2D, FAR, NEAR
 
 f4 = np.float32

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import Array, Index, Real, Share, kernel
+from fourreal.core.kernels import Array, Index, Real, Share, kernel
+
 from ._kernels_project import (
     BLOCK,
     ONE,

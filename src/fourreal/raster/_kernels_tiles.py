@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import Array, Flag, Index, Real, Share, kernel
+from fourreal.core.kernels import Array, Flag, Index, Real, Share, kernel
+
 from ._kernels_bin import BLUE, CA, CB, CC, CHORD0, CHORD1, DEPTH, GREEN, HALF_Y, OP, RED, SLOPE, Grid, Lists, U, V
 from .base import ALPHA_MAX, ALPHA_MIN, TRANSMITTANCE_MIN
 

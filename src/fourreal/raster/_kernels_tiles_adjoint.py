@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import Array, Index, Real, Share, kernel
+from fourreal.core.kernels import Array, Index, Real, Share, kernel
+
 from ._kernels_bin import BLUE, CA, CB, CC, DEPTH, GREEN, OP, RED, Grid, Lists, U, V
 from ._kernels_tiles import (
     A_MAX,

@@ -18,6 +18,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from fourreal.core.errors import FieldError
+from fourreal.core.kernels import announced
+from fourreal.core.threads import launch
 
 from . import _kernels_bin as kb
 from . import _kernels_project as kp
@@ -25,8 +27,6 @@ from . import _kernels_project_adjoint as kpa
 from . import _kernels_tiles as kt
 from . import _kernels_tiles_adjoint as kta
 from ._inputs import backgrounds, check_inputs, with_cameras
-from ._jit import announced
-from ._threads import launch
 from .base import Rendering, Splats, Views
 
 TILES_MIN = 16  # tiles of all cameras together, if need be by making them smaller

@@ -34,7 +34,7 @@ def _workers() -> ThreadPoolExecutor:
     global _pool  # noqa: PLW0603
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="fourreal-raster")
+            _pool = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="fourreal")
         return _pool
 
 
