@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from fourreal.core.replay import Replays
 from fourreal.metrics import psnr
 from fourreal.video.embedded.network import CONTEXTS, BaseNetwork, Conditions
-from fourreal.video.embedded.sampling import conditions, predict, sample
+from fourreal.video.embedded.sampling import Predictor, conditions, sample
 from fourreal.video.embedded.stream import EVALUATION_SEED, draw_path, shoot
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
 from fourreal.video.embedded.upsampler import UpsamplerNetwork
@@ -67,6 +68,7 @@ class Setting:
         history: how the base was trained.
         load_seconds: from files to the device.
         options: of the command line.
+        replays: recordings of the base on a GPU.
     """
 
     base: BaseNetwork
@@ -75,6 +77,7 @@ class Setting:
     history: History
     load_seconds: float
     options: Options
+    replays: Replays = field(default_factory=Replays)
 
     @staticmethod
     def load(folder: Path, options: Options) -> Setting:
@@ -143,9 +146,8 @@ class Setting:
             part = given.at(cut)
             known = None if clear is None else 2 * clear[cut] - 1
             seeds = range(first_seed + i, first_seed + i + len(part.words))
-            distilled = self.history.distilled > 0
             weight = o.frozen_guidance if known is not None and bool((part.context == 1).all()) else o.guidance
-            made = sample(self.base, part, known, seeds, distilled=distilled, guidance=weight, steps=o.steps)
+            made = sample(self._predictor(weight), part, known, seeds, steps=o.steps)
             pieces.append((made + 1) / 2)
         return torch.cat(pieces)
 
@@ -158,9 +160,12 @@ class Setting:
             where = part.known[:, :, None, None, None]
             noisy = torch.where(where, clear[cut], (1 - level) * x[cut])
             levels = torch.full((len(noisy),), level, device=self.device)
-            clean = predict(self.base, noisy, levels, part, guidance, self.history.distilled > 0)
+            clean = self._predictor(guidance)(noisy, levels, part)
             pieces.append(torch.where(where, clear[cut], clean))
         return torch.cat(pieces)
+
+    def _predictor(self, guidance: float) -> Predictor:
+        return Predictor(self.base, self.history.distilled > 0, guidance, self.replays)
 
     def film(self, worlds: Worlds, path: Tensor, times: Tensor, scale: int = 1) -> tuple[Tensor, Tensor, Shots]:
         """Clips in [0, 1] along a path, `scale` times the base's size; the path relative to frame 0; the cameras."""

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from fourreal.core.replay import Replays
 from fourreal.guidance import N_REF, Known, augment, level_of, sds_loss
 from fourreal.video import TextCondition, UnsupportedConditionError
 from fourreal.video.hosted import HostedVideoModel, Route
 from fourreal.video.latent.condition import Condition
 from fourreal.video.latent.model import LatentVideoModel
-from fourreal.video.latent.replay import Replays
 from fourreal.video.latent.settings import Facts
 from fourreal.video.teach import Gradient, Teacher, teacher
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from fourreal.core.replay import Replays
 from fourreal.io.frames import resize_frames
 from fourreal.video.base import (
     CameraPath,
@@ -28,7 +29,7 @@ from fourreal.video.base import (
 )
 
 from .network import CONTEXTS, BaseNetwork, Conditions
-from .sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS, conditions, predict, sample
+from .sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS, Predictor, conditions, sample
 from .understand import WordTable, understand
 from .upsampler import SCALE, UpsamplerNetwork
 from .upsampling import upsample
@@ -45,6 +46,7 @@ class EmbeddedVideoModel:
         vocabulary: words that the base knows, in the order of their ids.
         table: word vectors, to find the nearest known word.
         history: how the base was trained.
+        replays: recordings of the base on a GPU, where launching its kernels takes longer than running them.
     """
 
     base: BaseNetwork
@@ -52,6 +54,7 @@ class EmbeddedVideoModel:
     vocabulary: tuple[str, ...]
     table: WordTable
     history: History
+    replays: Replays = field(default_factory=Replays, repr=False)
 
     @staticmethod
     def load(folder: Path | str | None = None, device: torch.device | str = "cpu") -> EmbeddedVideoModel:
@@ -142,10 +145,7 @@ class EmbeddedVideoModel:
         clear = None if small is None else small[None].to(self.device)
         if guidance is None:
             guidance = FROZEN_GUIDANCE if text.context == "freeze" and known is not None else GUIDANCE
-        distilled = self.history.distilled > 0
-        clip = sample(
-            self.base, given, clear, [seed], distilled=distilled, guidance=guidance, steps=steps, on_step=tell
-        )[0]
+        clip = sample(self._predictor(guidance), given, clear, [seed], steps=steps, on_step=tell)[0]
         clip = ((clip + 1) / 2).clamp(0, 1)
         given_frames = None if known is None else self._placed(known, size)
         if final:
@@ -200,10 +200,11 @@ class EmbeddedVideoModel:
         clear = torch.zeros_like(noisy) if small is None else small[None].to(self.device)
         given = self._conditions(text, mask, camera)
         levels = torch.full((1,), level, device=self.device)
-        clean = predict(
-            self.base, torch.where(where, clear, noisy), levels, given, guidance, self.history.distilled > 0
-        )
+        clean = self._predictor(guidance)(torch.where(where, clear, noisy), levels, given)
         return torch.where(where, clear, clean)[0].to(x)
+
+    def _predictor(self, guidance: float) -> Predictor:
+        return Predictor(self.base, self.history.distilled > 0, guidance, self.replays)
 
     def _known(self, known: KnownFrames | None) -> tuple[Tensor | None, Tensor]:
         """The given frames in place, encoded, and which they are."""

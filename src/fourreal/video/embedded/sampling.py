@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+
+from fourreal.core.replay import Replays
 
 from .network import BaseNetwork, Conditions
 from .objective import guided
@@ -38,18 +41,42 @@ def conditions(
     )
 
 
-def predict(
-    network: BaseNetwork, noisy: Tensor, level: Tensor, given: Conditions, guidance: float, distilled: bool
-) -> Float[Tensor, "B F 3 H W"]:
-    """The guided clean clip: one evaluation of a distilled network, two of another."""
-    device = noisy.device.type
-    with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        if guidance == 1:
-            return network(noisy, level, given).float()
-        weight = torch.full_like(level, guidance)
-        if distilled:
-            return network(noisy, level, given._replace(guidance=weight)).float()
-        return guided(network, noisy, level, given, weight)
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A base network as it is asked for guided clean clips.
+
+    Attributes:
+        network: the base.
+        distilled: whether guidance was distilled into it: one evaluation then does what takes another network two.
+        guidance: weight of classifier-free guidance; 1 is none.
+        replays: recordings of the network on a GPU, for later calls of as many clips; None to launch every kernel.
+    """
+
+    network: BaseNetwork
+    distilled: bool
+    guidance: float = GUIDANCE
+    replays: Replays | None = None
+
+    @torch.no_grad()
+    def __call__(self, noisy: Tensor, level: Tensor, given: Conditions) -> Float[Tensor, "B F 3 H W"]:
+        """The guided clean clip of (1 - level) clean + level noise; level is [B]."""
+        weight = torch.full_like(level, self.guidance)
+        once = self.distilled or self.guidance == 1
+        if once:
+            given = given._replace(guidance=weight)
+
+        def clean_of(noisy: Tensor, level: Tensor, weight: Tensor, **given: Tensor) -> Tensor:
+            told = Conditions(**given)
+            with torch.autocast(noisy.device.type, torch.bfloat16, enabled=noisy.is_cuda):
+                if once:
+                    return self.network(noisy, level, told).float()
+                return guided(self.network, noisy, level, told, weight)
+
+        inputs = {"noisy": noisy, "level": level, "weight": weight, **given._asdict()}
+        if self.replays is None:
+            return clean_of(**inputs)
+        with self.replays.recording():
+            return self.replays.run((self.network, once), clean_of, **inputs)
 
 
 def noise_of(seeds: Sequence[int], shape: Sequence[int], device: torch.device) -> Float[Tensor, "B F 3 H W"]:
@@ -59,29 +86,25 @@ def noise_of(seeds: Sequence[int], shape: Sequence[int], device: torch.device) -
 
 
 def sample(
-    network: BaseNetwork,
+    predictor: Predictor,
     given: Conditions,
     clear: Float[Tensor, "B F 3 H W"] | None,
     seeds: Sequence[int],
     *,
-    distilled: bool,
-    guidance: float = GUIDANCE,
     steps: int = STEPS,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Float[Tensor, "B F 3 H W"]:
     """Clips in [-1, 1].
 
     Args:
-        network: the base network.
-        given: conditions of every clip.
-        clear: the known frames in [-1, 1], anything elsewhere; None if none are known.
-        seeds: one for every clip.
-        distilled: whether the network has guidance built in.
-        guidance: weight of classifier-free guidance; 1 is none.
+        predictor: the base network and its guidance.
+        given: conditions.
+        clear: clips that hold the given frames in [-1, 1], kept exactly; None if there are none.
+        seeds: of the noise, one for each clip.
         steps: network evaluations.
         on_step: called with evaluations done and in all.
     """
-    c = network.config
+    c = predictor.network.config
     noise = noise_of(seeds, (c.frames, 3, c.height, c.width), given.words.device)
     mask = given.known[:, :, None, None, None]
     clear = torch.zeros_like(noise) if clear is None else clear
@@ -89,6 +112,6 @@ def sample(
     def clean_of(x: Tensor, level: float) -> Tensor:
         noisy = torch.where(mask, clear, x)
         levels = torch.full((len(x),), level, device=x.device)
-        return torch.where(mask, clear, predict(network, noisy, levels, given, guidance, distilled))
+        return torch.where(mask, clear, predictor(noisy, levels, given))
 
     return torch.where(mask, clear, solve(clean_of, noise, steps, on_step=on_step).clamp(-1, 1))

@@ -11,7 +11,7 @@ from fourreal.io.images import write_image
 from fourreal.worlds import captions, orbit_cameras, reference_cameras, render, sample_worlds
 
 from .network import BaseNetwork
-from .sampling import conditions, sample
+from .sampling import Predictor, conditions, sample
 from .stream import EVALUATION_SEED
 from .tokens import encode_captions, vocabulary_of
 from .upsampler import UpsamplerNetwork
@@ -45,8 +45,8 @@ def base_sheet(
         words, torch.ones(count, dtype=torch.long, device=device), c.frames, known=known, camera=path_taken
     )
     seeds = range(count)
-    told = sample(network, running, None, seeds, distilled=distilled)
-    orbit = sample(network, frozen, truth, seeds, distilled=distilled)
+    told = sample(Predictor(network, distilled), running, None, seeds)
+    orbit = sample(Predictor(network, distilled), frozen, truth, seeds)
     rows = [_row(a, b, t) for a, b, t in zip(told, orbit, truth, strict=True)]
     picture = ((torch.cat(rows, -2) + 1) / 2).clamp(0, 1).float().cpu()
     write_image(path, torch.nn.functional.interpolate(picture[None], scale_factor=1.5, mode="nearest")[0])

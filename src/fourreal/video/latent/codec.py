@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from .replay import Replays
+from fourreal.core.replay import Replays
 
 
 @dataclass(frozen=True, eq=False)

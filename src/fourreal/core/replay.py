@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fourreal.core.record import release_generators
+from .record import release_generators
 
 
 @dataclass(eq=False)
