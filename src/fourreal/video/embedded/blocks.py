@@ -65,7 +65,7 @@ class Block(nn.Module):
         """Self-attention of all tokens, queries and keys normalised."""
         batch, count, width = x.shape
         q, k, v = self.qkv(x).view(batch, count, 3, -1, self.head).permute(2, 0, 3, 1, 4)
-        q, k = self.q_norm(q), self.k_norm(k)
+        q, k = self.q_norm(q.float()), self.k_norm(k.float())
         if table is not None:
             q, k = turned(q, table), turned(k, table)
         mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)

@@ -79,7 +79,7 @@ def _part(config: RunConfig, place: Placement) -> tuple[Part, int, int]:
         if config.start_from is None:
             return upsampler_part(config.upsampler, place), 0, 0
         weights, history = load_upsampler(config.start_from)
-        part = upsampler_part(config.upsampler, _after(place, history))
+        part = upsampler_part(weights.config, _after(place, history))
         part.network.load_state_dict(weights.state_dict())
         return part, history.clips, 0
     if config.start_from is None:
@@ -194,7 +194,8 @@ def _stored_position(config: RunConfig) -> int:
 def _save_weights(config: RunConfig, part: Part, trainer: Trainer, before: int, distilled: int) -> None:
     average: dict[str, Tensor] = trainer.average
     if config.part == "upsampler":
-        save_upsampler(config.out / UPSAMPLER, average, config.upsampler, History(before + trainer.clips))
+        history = History(before + trainer.clips)
+        save_upsampler(config.out / UPSAMPLER, average, part.network.config, history)  # type: ignore[arg-type]
         return
     guidance = config.part == "guidance"
     history = History(before + (0 if guidance else trainer.clips), distilled + (trainer.clips if guidance else 0))
