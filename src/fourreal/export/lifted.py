@@ -50,8 +50,8 @@ class Lifted:
 
     def splats(self, colors: Float[Tensor, "N 3"] | None = None) -> Splats:
         """The canonical Gaussians on `device`, with linear scales; `colors` [N, 3] replaces their own."""
-        g = self.scene.gaussians.to(self.device)
-        return Splats(g.means, g.quats, g.scales, g.opacities, g.colors if colors is None else colors.to(self.device))
+        splats = Splats.of(self.scene.gaussians.to(self.device))
+        return splats if colors is None else splats._replace(colors=colors.to(self.device))
 
     @torch.no_grad()
     def render(self, cameras: Cameras) -> Float[Tensor, "V 3 H W"]:

@@ -105,16 +105,15 @@ def _carriers(
     gaussians: Gaussians, camera: Cameras, xy: Float[Tensor, "M 2"], render: Rasterizer
 ) -> tuple[Int64[Tensor, " M"], Bool[Tensor, " M"]]:
     """The Gaussian nearest to the surface under each pixel of one camera's picture, and whether it is near enough."""
-    g = gaussians
     views = Views(camera.viewmats, camera.Ks, camera.width, camera.height)
-    rendering = render(Splats(g.means, g.quats, g.scales, g.opacities, g.colors), views, None)
+    rendering = render(Splats.of(gaussians), views, None)
     x = xy[:, 0].long().clamp(0, camera.width - 1)
     y = xy[:, 1].long().clamp(0, camera.height - 1)
     cover = rendering.alpha[0, 0, y, x]
     depth = rendering.depth[0, 0, y, x] / cover.clamp_min(1e-6)
     points = camera.unproject(xy[None], depth[None])[0]
-    solid = (g.opacities > _SOLID).nonzero()[:, 0]
+    solid = (gaussians.opacities > _SOLID).nonzero()[:, 0]
     if len(solid) == 0 or len(xy) == 0:
         return solid.new_zeros(len(xy)), torch.zeros(len(xy), dtype=torch.bool, device=xy.device)
-    gap, nearest = torch.cdist(points, g.means[solid]).min(1)
+    gap, nearest = torch.cdist(points, gaussians.means[solid]).min(1)
     return solid[nearest], (cover > _SOLID) & (gap * camera.Ks[0, 0, 0] < _APART * depth)

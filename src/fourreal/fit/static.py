@@ -94,8 +94,7 @@ def render_cameras(
     batch: int = 4,
 ) -> Tensor:
     """[V, 3, H, W] images in [0, 1] of `gaussians` from `cameras`, `batch` at a time."""
-    g = gaussians
-    splats = Splats(g.means, g.quats, g.scales, g.opacities, g.colors)
+    splats = Splats.of(gaussians)
     frames = []
     for start in range(0, len(cameras), batch):
         part = views_of(cameras[start : start + batch])

@@ -92,17 +92,25 @@ class Orbit:
             hold=_FIRM * noise if start.asked else _LOOSE, smooth=_SMOOTH * noise, free_focal=told
         )
         scene, _ = adjust(start.scene if told else scene, problem, self.steps)
-        if told and abs(scene.log_focal - math.log(focal)) > math.log(FOCAL_BOUND):
+        if told and _run_away(scene, focal):
             problem = problem._replace(free_focal=False)
             scene, _ = adjust(start.scene, problem, self.steps)
         problem = problem._replace(trail=_inliers(scene, video, trail))
-        scene, cost = adjust(scene, problem, self.steps)
+        last, cost = adjust(scene, problem, self.steps)
+        if _run_away(last, focal):
+            last, cost = adjust(scene, problem._replace(free_focal=False), self.steps)
+        scene = last
         if hint.focal is None and not told:
             freed, lower = adjust(scene, problem._replace(free_focal=True), 2 * self.steps)
             turned = turning(freed.cameras(video.width, video.height))
             if focal_tells(turned, freed.log_focal - scene.log_focal, 1 - lower / cost):
                 scene = freed
         return scene, start.words
+
+
+def _run_away(scene: Scene, focal: float) -> bool:
+    """Whether the focal length is further from what was guessed than any lens would be."""
+    return abs(scene.log_focal - math.log(focal)) > math.log(FOCAL_BOUND)
 
 
 def _noise(scene: Scene, problem: Problem) -> float:

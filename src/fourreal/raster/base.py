@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from fourreal.core.gaussians import Gaussians
+
 EPS2D = 0.3  # pixels^2 added to the projected covariance's diagonal (3DGS, gsplat)
 ALPHA_MIN = 1.0 / 255.0  # contributions below are dropped (3DGS, gsplat)
 ALPHA_MAX = 0.999  # gsplat 1.5.3
@@ -21,6 +23,12 @@ class Splats(NamedTuple):
     scales: Tensor  # [(C,) N, 3] standard deviations
     opacities: Tensor  # [(C,) N] in [0, 1]
     colors: Tensor  # [(C,) N, 3]
+
+    @staticmethod
+    def of(gaussians: Gaussians) -> Splats:
+        """A scene's Gaussians, activated."""
+        g = gaussians
+        return Splats(g.means, g.quats, g.scales, g.opacities, g.colors)
 
 
 class Views(NamedTuple):

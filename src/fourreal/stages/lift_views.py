@@ -37,8 +37,7 @@ def render_scene(
     scene: Scene, motion: Field | None, cameras: Cameras, device: torch.device
 ) -> Float[Tensor, "V 3 H W"]:
     """Pictures of the scene from `cameras` at their times, on the CPU."""
-    g = scene.gaussians.to(device)
-    splats = Splats(g.means, g.quats, g.scales, g.opacities, g.colors)
+    splats = Splats.of(scene.gaussians.to(device))
     return render_dynamic(splats, motion, cameras.to(device), select(device), scene.background.to(device)).cpu()
 
 
@@ -200,11 +199,10 @@ def true_pictures(truth: Path, name: str, group: CameraGroup) -> Video:
 def write_coverage(run: Path, device: torch.device) -> Coverage:
     """What the clips show of a lifted scene, computed and written to `coverage.safetensors` in its folder."""
     scene, motion = load_lift(run, device)
-    g = scene.gaussians.to(device)
-    splats = Splats(g.means, g.quats, g.scales, g.opacities, g.colors)
+    splats = Splats.of(scene.gaussians.to(device))
     warp = load_field(run / WARP, device) if (run / WARP).exists() else None
     if warp is not None:
-        warp.rebind(g.means)
+        warp.rebind(splats.means)
     reference = scene.cameras["ref"].to(device) if "ref" in scene.cameras else None
     found = coverage(
         splats, scene.cameras["freeze"].to(device), select(device), reference=reference, warp=warp, motion=motion
