@@ -20,7 +20,8 @@ from fourreal.core.errors import DivergenceError, FileFormatError, FourRealError
 from fourreal.core.storage import load_tensors
 from fourreal.video.embedded.training import TrainConfig, Trainer, TrainNews, rate_at
 from fourreal.video.embedded.training_run import CHECKPOINT, LOG, train
-from fourreal.video.embedded.weights import BASE, History, load_base
+from fourreal.video.embedded.upsampler import UpsamplerNetwork
+from fourreal.video.embedded.weights import BASE, UPSAMPLER, History, load_base, load_upsampler, save_upsampler
 from video.tiny import CPU, tiny_run, tiny_weights
 
 
@@ -58,6 +59,17 @@ def test_the_upsampler_is_trained_on_crops(tmp_path: Path) -> None:
     assert len(losses) == 2
     assert all(0 < loss < 1 for loss in losses)
     assert (tmp_path / "upsampler.safetensors").exists()
+
+
+def test_an_upsampler_of_another_depth_goes_on(tmp_path: Path) -> None:
+    """The size is that of the weights it starts from, not of today's default."""
+    config = replace(tiny_run(tmp_path / "more", 4), part="upsampler", pool=1, start_from=tmp_path / UPSAMPLER)
+    deeper = replace(config.upsampler, depth=config.upsampler.depth + 1)
+    save_upsampler(tmp_path / UPSAMPLER, UpsamplerNetwork(deeper).state_dict(), deeper, History(100))
+    assert train(replace(config, train=replace(config.train, batch=1)), CPU)
+    network, history = load_upsampler(tmp_path / "more" / UPSAMPLER)
+    assert network.config == deeper
+    assert history.clips == 104
 
 
 def test_guidance_needs_a_teacher(tmp_path: Path) -> None:
