@@ -165,7 +165,7 @@ class Setting:
         return torch.cat(pieces)
 
     def _predictor(self, guidance: float) -> Predictor:
-        return Predictor(self.base, self.history.distilled > 0, guidance, self.replays)
+        return Predictor(self.base, self.history.guided, guidance, self.replays)
 
     def film(self, worlds: Worlds, path: Tensor, times: Tensor, scale: int = 1) -> tuple[Tensor, Tensor, Shots]:
         """Clips in [0, 1] along a path, `scale` times the base's size; the path relative to frame 0; the cameras."""

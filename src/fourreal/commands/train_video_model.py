@@ -119,7 +119,7 @@ def _sheet(out: Path, part: str, console: Console) -> None:
         upsampler_sheet(out / "samples.png", network.to(device), device)
     else:
         base, words, history = load_base(out / BASE)
-        for line in base_sheet(out / "samples.png", base.to(device), words, history.distilled > 0, device):
+        for line in base_sheet(out / "samples.png", base.to(device), words, history.guided, device):
             console.print(f"  {line}", markup=False)
     console.print(f"samples: {out / 'samples.png'}")
 

@@ -28,6 +28,7 @@ FOCAL_PRIOR = 1.2  # focal length in image widths where nothing is known: COLMAP
 SMALL_ARC = 10.0  # degrees of turning below which neither the focal length nor the distance is determined
 NARROW_ARC, WIDE_ARC = 20.0, 40.0  # degrees of turning: below, focal lengths run away; above, they can be estimated
 _EVIDENCE = 0.05  # in between: share by which the mean squared error must fall for an estimate to count
+ELEVATION = 15.0  # degrees of the first view, where nothing tells
 FOCAL_BOUND = 2.0  # an estimate further than this factor from the guess has run away
 
 Severity = Literal["ok", "suspect", "wrong"]

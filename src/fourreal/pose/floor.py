@@ -17,14 +17,13 @@ from fourreal.core.cameras import Cameras
 from fourreal.core.video import Video
 from fourreal.io.frames import resize_frames
 
-from .base import pinhole
+from .base import ELEVATION, pinhole
 from .orbit import orbit_viewmats
 
 _WIDTH = 64  # pixels
 _ELEVATIONS = (4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0, 22.0, 26.0, 30.0)  # degrees
 _HEIGHTS = tuple(0.06 * 1.25**k for k in range(10))  # of the subject's middle above the ground, in distances
-_MIDDLING = 15.0  # of those that explain the clip alike, the one nearest to it
-_ALIKE = 1.05
+_ALIKE = 1.05  # of those that cost at most so much more than the best, the one nearest to the usual
 _TELLING = 0.9  # the best must cost so much less than the worst, or the clip does not tell
 _APART = 3  # frames between which the ground is compared
 _CAP = 0.06  # a pixel's difference counts at most so much, whatever stands before the ground
@@ -53,11 +52,11 @@ def floor_elevation(video: Video, path: Float[Tensor, "F 3"], focal: float) -> f
     for elevation in _ELEVATIONS:
         cameras = Cameras(orbit_viewmats(path.double(), elevation).float(), Ks, _WIDTH, height)
         cost[elevation] = min(_contradiction(images, cameras, above) for above in _HEIGHTS)
-    least, most = min(cost.values()), max(c for c in cost.values())
+    least, most = min(cost.values()), max(cost.values())
     if not math.isfinite(least) or (math.isfinite(most) and least > _TELLING * most):
         return None
     alike = [elevation for elevation, value in cost.items() if value <= _ALIKE * least]
-    return min(alike, key=lambda elevation: abs(elevation - _MIDDLING))
+    return min(alike, key=lambda elevation: abs(elevation - ELEVATION))
 
 
 def _contradiction(images: Float[Tensor, "F 3 H W"], cameras: Cameras, above: float) -> float:

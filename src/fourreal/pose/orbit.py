@@ -22,13 +22,24 @@ from fourreal.core.video import Video
 
 from ._adjust import Problem, Scene, adjust
 from ._threads import one_thread
-from .base import FOCAL_BOUND, FOCAL_PRIOR, PoseHint, PoseReport, Poses, focal_tells, in_scene_frame, pinhole, turning
+from .base import (
+    ELEVATION,
+    FOCAL_BOUND,
+    FOCAL_PRIOR,
+    PoseHint,
+    PoseReport,
+    Poses,
+    focal_tells,
+    in_scene_frame,
+    pinhole,
+    turning,
+)
 from .checks import examine
 from .tracks import Trail, follow, residuals, track_error, triangulate
 
 _ARCS = (5.0, 10.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 270.0, 360.0)  # degrees tried without a path
 _FACTORS = (0.7, 0.85, 1.0, 1.15, 1.3)  # of the turning of the path tried with one
-_ELEVATIONS = (0.0, 15.0, 35.0)  # degrees of the first view, which no path tells
+_ELEVATIONS = (0.0, ELEVATION, 35.0)  # degrees of the first view, which no path tells
 _FINALISTS = 3
 _FEWEST = 30  # followed points below which the prior stays as it is
 _BELIEF = 0.7  # factor on the cost of what was asked for
@@ -62,7 +73,7 @@ class Orbit:
         begun, note = time.perf_counter(), "the prior as it is"
         focal = hint.focal or FOCAL_PRIOR * video.width
         trail = follow(video.frames)
-        viewmats = orbit_viewmats(_prior(hint, len(video)), _elevations(hint, (15.0,))[0])
+        viewmats = orbit_viewmats(_prior(hint, len(video)), _elevations(hint, (ELEVATION,))[0])
         error = None
         if self.refine and trail.size >= _FEWEST and len(video) > 1:
             scene, note = self._refined(video, hint, trail, focal)

@@ -24,7 +24,7 @@ from fourreal.pose.clips import Moment, pair_picture
 from fourreal.pose.floor import floor_elevation
 
 from .news import Desk, News, Tell
-from .turning import settled_share
+from .turning import settled_share, turned_by
 from .videos import FREEZE, NOTES, REFERENCE
 
 CAMERAS, REPORT, PAIR = "poses/cameras.json", "poses/report.json", "poses/pair.png"
@@ -158,7 +158,7 @@ def _told(notes: dict[str, Any], config: PosesConfig, clip: Video) -> _Told:
         share, turned = 1.0, False
     else:
         share, turned = settled_share(clip, path)
-    walk, focal = path * path.new_tensor([share, share, 1.0]), FOCAL_PRIOR * clip.width
+    walk, focal = turned_by(path, share), FOCAL_PRIOR * clip.width
     told = _Told(walk, turned, focal, floor_elevation(clip, walk, focal))
     if share == 1:
         return told

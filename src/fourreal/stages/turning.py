@@ -20,7 +20,7 @@ from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets, render_cameras, static_objective
 from fourreal.io.frames import resize_frames
 from fourreal.metrics import psnr
-from fourreal.pose.base import FOCAL_PRIOR, pinhole
+from fourreal.pose.base import ELEVATION, FOCAL_PRIOR, pinhole
 from fourreal.pose.floor import floor_elevation
 from fourreal.pose.orbit import orbit_viewmats
 from fourreal.pose.turn import turned_share
@@ -29,7 +29,6 @@ from fourreal.recipes import static_preview
 
 _WIDTH = 64  # pixels of the fits
 _SEEDS, _STEPS = 4000, 120
-_ELEVATION = 15.0  # degrees of the first view, where the ground does not tell
 _CLEARLY = 0.7  # dB by which another turning must explain the clip better than the one that was asked for
 
 
@@ -60,13 +59,18 @@ def nearest_of_the_best(found: dict[float, float]) -> float:
     return min(alike, key=lambda share: abs(share - 1))
 
 
+def turned_by(path: Float[Tensor, "F 3"], share: float) -> Float[Tensor, "F 3"]:
+    """The path that goes round and up `share` as far, at the same distances."""
+    return path * path.new_tensor([share, share, 1.0])
+
+
 def explained(clip: Video, path: Float[Tensor, "F 3"], share: float) -> float:
     """PSNR in dB of a short static fit, at 64 columns, to the clip itself; its path turned `share` as far."""
     height = max(1, round(clip.height * _WIDTH / clip.width))
     images = resize_frames(clip.frames, height, _WIDTH)
-    walk = path.double() * path.new_tensor([share, share, 1.0]).double()
+    walk = turned_by(path.double(), share)
     elevation = floor_elevation(clip, walk, FOCAL_PRIOR * clip.width)
-    viewmats = orbit_viewmats(walk, _ELEVATION if elevation is None else elevation).float()
+    viewmats = orbit_viewmats(walk, ELEVATION if elevation is None else elevation).float()
     Ks = pinhole(FOCAL_PRIOR * _WIDTH, _WIDTH, height, len(images)).float()
     targets = Targets(images, Cameras(viewmats, Ks, _WIDTH, height))
     state = FitState.begin(seed_gaussians(targets, _SEEDS, torch.Generator().manual_seed(0)), targets.extent(), 0)

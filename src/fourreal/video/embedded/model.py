@@ -46,7 +46,8 @@ class EmbeddedVideoModel:
         vocabulary: words that the base knows, in the order of their ids.
         table: word vectors, to find the nearest known word.
         history: how the base was trained.
-        replays: recordings of the base on a GPU, where launching its kernels takes longer than running them.
+        replays: recordings of the base on a GPU, where launching its kernels takes longer than running them; None
+            to launch them.
     """
 
     base: BaseNetwork
@@ -54,7 +55,7 @@ class EmbeddedVideoModel:
     vocabulary: tuple[str, ...]
     table: WordTable
     history: History
-    replays: Replays = field(default_factory=Replays, repr=False)
+    replays: Replays | None = field(default_factory=Replays, repr=False)
 
     @staticmethod
     def load(folder: Path | str | None = None, device: torch.device | str = "cpu") -> EmbeddedVideoModel:
@@ -204,7 +205,7 @@ class EmbeddedVideoModel:
         return torch.where(where, clear, clean)[0].to(x)
 
     def _predictor(self, guidance: float) -> Predictor:
-        return Predictor(self.base, self.history.distilled > 0, guidance, self.replays)
+        return Predictor(self.base, self.history.guided, guidance, self.replays)
 
     def _known(self, known: KnownFrames | None) -> tuple[Tensor | None, Tensor]:
         """The given frames in place, encoded, and which they are."""

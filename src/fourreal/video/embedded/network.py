@@ -96,8 +96,7 @@ def rays(camera: Float[Tensor, "B F 3"], height: int, width: int) -> Float[Tenso
     y = torch.linspace(1 / height - 1, 1 - 1 / height, height, device=camera.device, dtype=camera.dtype) * tangent
     x = torch.linspace(1 / width - 1, 1 - 1 / width, width, device=camera.device, dtype=camera.dtype)
     x = (x * (tangent * width / height))[:, None]
-    axes = (value[:, :, None, None] for value in (right, down, back))
-    across, along, behind = axes
+    across, along, behind = (value[:, :, None, None] for value in (right, down, back))
     direction = F.normalize(x * across + y[:, None, None] * along - behind, dim=-1)
     eye = (distance.exp()[..., None] * back)[:, :, None, None].expand_as(direction)
     return torch.cat((direction, torch.linalg.cross(eye, direction)), -1)

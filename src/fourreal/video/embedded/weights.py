@@ -36,6 +36,11 @@ class History:
     distilled: int = 0
     note: str = ""
 
+    @property
+    def guided(self) -> bool:
+        """Whether one evaluation gives the guided prediction."""
+        return self.distilled > 0
+
 
 def save_base(
     path: Path | str, state: Mapping[str, Tensor], config: BaseConfig, vocabulary: tuple[str, ...], history: History
