@@ -43,9 +43,13 @@ def scenes(setting: Setting) -> None:
         if setting.plain:
             fits["plain"] = lambda c=case: plain_lift(c.clips, **_options(setting))
         for method, make in fits.items():
+            if not setting.wants(method):
+                continue
             result = make()
             setting.note("scenes", case.name, method, judge(result, case), result)
             setting.picture(f"scene_{case.name}_{method}", result, case.truth, ("seen", *groups), case.name)
+        if not setting.wants("no poses"):
+            continue
         found = estimated(case.clips, METHODS)
         if isinstance(found, str):
             print(f"  scenes | {case.name} | no poses | {found}", flush=True)
@@ -53,7 +57,11 @@ def scenes(setting: Setting) -> None:
         result = lift_case(found[0], **_options(setting))
         move = align(case.clips.freeze.cameras, result.freeze)
         setting.note("scenes", case.name, "no poses", judge(result, case, move.move), result, poses=move.to_json())
-    rows = [r for r in setting.rows if r["section"] == "scenes"]
+
+
+def scenes_tables(setting: Setting) -> None:
+    """Print what `scenes` noted."""
+    rows = setting.of("scenes")
     names = ("heldout", "seen", "arc", *(f"heldout{i}" for i in range(4)))
     for name in dict.fromkeys(r["case"] for r in rows):
         table(f"Scene {name}", [r for r in rows if r["case"] == name], [g for g in names if _has(rows, g)])
@@ -62,6 +70,8 @@ def scenes(setting: Setting) -> None:
 def clips(setting: Setting) -> None:
     """Folders with freeze.mp4 and perhaps ref.mp4, from files alone; other views where the folder has them."""
     for folder in _folders(setting.clips, "freeze.mp4", "--clips"):
+        if not setting.wants(folder.name):
+            continue
         reference = folder / "ref.mp4" if (folder / "ref.mp4").exists() else None
         config = LiftConfig(folder / "freeze.mp4", reference, width=setting.filming.width)
         try:
@@ -79,6 +89,12 @@ def clips(setting: Setting) -> None:
         setting.note("clips", case.name, "ours", judge(result, case), result, notes=notes["notes"])
         setting.picture(f"clip_{case.name}", result, case.truth, tuple(case.truth), f"{case.name}, from files alone")
         _round(setting, folder.name, result, found)
+
+
+def clips_tables(setting: Setting) -> None:
+    """Print what `clips` noted, a clip a table: each has views of its own."""
+    for row in setting.of("clips"):
+        table(f"Clip {row['case']}, from files alone", [row], list(row["scores"]))
 
 
 def _other_views(folder: Path, clips: Clips, result: Lifted) -> dict[str, Targets]:

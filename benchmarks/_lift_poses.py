@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 from _lift_report import Setting, medians, table
-from _lift_worlds import GROUPS
+from _lift_worlds import GROUPS, gains
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.geometry import quat_exp, quat_to_matrix
@@ -30,22 +30,32 @@ def poses(setting: Setting) -> None:
         case = world_case(seed, setting.filming, setting.device)
         disturbed = noisy(case.clips, seed)
         _fit(setting, case, case.clips, "known")
-        _fit(setting, case, as_lifted(disturbed), "noise, corrected and refined")
+        if setting.wants("noise, corrected and refined"):
+            _fit(setting, case, as_lifted(disturbed), "noise, corrected and refined")
         _fit(setting, case, disturbed, "noise, refined in the fit alone")
         _fit(setting, case, disturbed, "noise, neither", Ablations(refine_poses=False))
         ways: dict[str, tuple[Method, ...]] = {"none: chain": METHODS, "none: orbit": ("orbit",)}
         for name, methods in ways.items():
+            if not setting.wants(name):
+                continue
             found = estimated(case.clips, methods)
             if isinstance(found, str):
                 print(f"  poses | {case.name[:40]} | {name} | {found}", flush=True)
                 setting.failed.append({"section": "poses", "case": case.name, "method": name, "why": found})
             else:
                 _fit(setting, case, found[0], name, before=found[1])
-    rows = [r for r in setting.rows if r["section"] == "poses"]
+
+
+def poses_tables(setting: Setting) -> None:
+    """Print what `poses` noted."""
+    rows = setting.of("poses")
     title = (
         f"Poses: {DEGREES:g} degrees and {PERCENT:g} % of noise on each freeze camera but the canonical, or none given"
     )
     table(title, rows, GROUPS)
+    gains(rows, GROUPS, "known")
+    if not rows:
+        return
     print("| method | error before, degrees | after, degrees | before, % | after, % |\n| --- | --- | --- | --- | --- |")
     for method in dict.fromkeys(r["method"] for r in rows):
         some = [{"scores": r["poses"]} for r in rows if r["method"] == method]
@@ -60,6 +70,8 @@ def poses(setting: Setting) -> None:
 def _fit(
     setting: Setting, case: Case, clips: Clips, method: str, parts: Ablations | None = None, before: float = 0.0
 ) -> None:
+    if not setting.wants(method):
+        return
     result = lift_case(clips, parts=parts, effort=setting.effort, seed=setting.fit_seed, seeds=setting.gaussians)
     truth = case.truth["arc"].cameras
     errors = {"before": align(clips.freeze.cameras, truth).to_json(), "after": align(result.freeze, truth).to_json()}

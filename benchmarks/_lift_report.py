@@ -34,8 +34,17 @@ class Setting:
     weights: Path | None = None
     plain: bool = True
     fit_seed: int = 0
+    methods: tuple[str, ...] | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
+
+    def wants(self, method: str) -> bool:
+        """Whether the command line asks for it."""
+        return self.methods is None or method in self.methods
+
+    def of(self, section: str) -> list[dict[str, Any]]:
+        """The rows of a section."""
+        return [r for r in self.rows if r["section"] == section]
 
     def note(self, section: str, case: str, method: str, scores: Scores, result: Lifted, **more: Any) -> None:
         """Keep the figures of one fit, and print them."""
@@ -81,6 +90,8 @@ def medians(rows: Sequence[Mapping[str, Any]], groups: Sequence[str], measure: s
 
 def table(title: str, rows: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> None:
     """Print a Markdown table: a row a method, medians over cases, with the spread of the first group."""
+    if not rows:
+        return
     print(f"\n{title}\n")
     print("| method | cases | " + " | ".join(f"{g}, dB" for g in groups) + " | SSIM " + groups[0] + " | lowest | s |")
     print("|" + " --- |" * (len(groups) + 5))

@@ -24,12 +24,19 @@ def score(setting: Setting) -> None:
         for seed in setting.seeds:
             case = world_case(seed, replace(setting.filming, **dict.fromkeys(setting.spoils, strength)), setting.device)
             for method in TEACHERS:
-                _fit(setting, name, case, method, known.teacher(method, seed, case))
+                if setting.wants(method):
+                    _fit(setting, name, case, method, known.teacher(method, seed, case))
+
+
+def score_tables(setting: Setting) -> None:
+    """Print what `score` noted."""
+    for strength in STRENGTHS:
+        name = f"score, spoiled {strength:g}" if strength else "score, clean"
         how = (
             f"freeze-time clip spoiled by {' and '.join(setting.spoils)} of {strength:g}" if strength else "clean clips"
         )
-        table(f"Score distillation, {how}, known poses", _rows(setting, name), GROUPS)
-        _gains(_rows(setting, name))
+        table(f"Score distillation, {how}, known poses", setting.of(name), GROUPS)
+        _gains(setting.of(name))
 
 
 class Known:
@@ -71,18 +78,18 @@ def _fit(setting: Setting, section: str, case: Case, method: str, teacher: Teach
 
 def _gains(rows: list[dict]) -> None:
     """Print what teachers add on the same world to as many steps without one: worlds differ more than teachers do."""
+    if not rows:
+        return
     groups = ("heldout", "frozen", "outside")
     print("| teacher | " + " | ".join(f"{g}, dB" for g in groups) + " | worlds that gain |")
     print("|" + " --- |" * (len(groups) + 2))
     base = {r["case"]: r["scores"] for r in rows if r["method"] == "none, as many steps"}
     for method in ("oracle", "embedded"):
-        some = [(r["scores"], base[r["case"]]) for r in rows if r["method"] == method]
+        some = [(r["scores"], base[r["case"]]) for r in rows if r["method"] == method and r["case"] in base]
+        if not some:
+            continue
         gains = {g: sorted(a[g]["psnr"] - b[g]["psnr"] for a, b in some) for g in groups}
         cells = [f"{sum(v) / len(v):+.2f} ({v[0]:+.2f} to {v[-1]:+.2f})" for v in gains.values()]
         better = sum(v > 0 for v in gains["heldout"])
         print(f"| {method} | " + " | ".join(cells) + f" | {better} of {len(some)} |")
     print(flush=True)
-
-
-def _rows(setting: Setting, section: str) -> list[dict]:
-    return [r for r in setting.rows if r["section"] == section]

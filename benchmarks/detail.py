@@ -125,7 +125,7 @@ def compare(wanted: Wanted, kind: str, seed: int, model: EmbeddedVideoModel) -> 
         case = replace(case, clips=drawn(case.clips, model))
     begun = time.perf_counter()
     phases = canonical_default(wanted.effort), temporal_default(wanted.effort)
-    state = fit_clips(case.clips, LiftConfig(Path()), *phases, CPU)
+    state = fit_clips(case.clips, LiftConfig(Path()), *phases)
     yield "as lifted", figures(state, case), time.perf_counter() - begun
     strips = [strip(state, case)]
     for name, config in {"more steps": None, **wanted.variants}.items():

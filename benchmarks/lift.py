@@ -23,6 +23,8 @@ Sections:
   scenes   --scenes DIR: folders with cameras.json, freeze.mp4, ref.mp4, heldout*.mp4 made by other renderers
   clips    --clips DIR: folders with freeze.mp4 and perhaps ref.mp4, of which nothing is known; truth_view*.mp4 and
            truth_moving.mp4 are measured where they are there
+`--methods` takes some rows of the tables only (names as printed; for clips those of folders), so that many machines can
+share the work; `--tables a.json b.json` prints the tables of what their `--json` wrote.
 Seconds are seeding and fitting; they mean something only on an idle machine. Memory is the peak so far of the whole
 process, so a figure for one section takes a run with --only.
 """
@@ -36,11 +38,11 @@ from pathlib import Path
 import _lift_files as files
 import _lift_worlds as worlds
 import torch
-from _lift_poses import poses
+from _lift_poses import poses, poses_tables
 from _lift_report import Setting
-from _lift_score import score
+from _lift_score import score, score_tables
 
-from fourreal.core.storage import write_json
+from fourreal.core.storage import read_json, write_json
 from fourreal.stages.trial import JUDGED, TUNING, Filming
 
 SECTIONS = {
@@ -51,10 +53,18 @@ SECTIONS = {
     "scenes": files.scenes,
     "clips": files.clips,
 }
+TABLES = {
+    "clean": worlds.clean_tables,
+    "spoiled": worlds.spoiled_tables,
+    "poses": poses_tables,
+    "score": score_tables,
+    "scenes": files.scenes_tables,
+    "clips": files.clips_tables,
+}
 
 
-def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Path | None]:
-    """The command line, the sections wanted, and the JSON file."""
+def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, argparse.Namespace]:
+    """What the command line says of the fits, and all of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), metavar="SECTION")
     parser.add_argument("--worlds", choices=("tuning", "judged"), default="judged")
@@ -72,6 +82,8 @@ def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Pat
     parser.add_argument("--clips", type=Path)
     parser.add_argument("--weights", type=Path, help="folder of other weights for the embedded model (score)")
     parser.add_argument("--no-plain", action="store_true", help="without the plain deformable 3DGS")
+    parser.add_argument("--methods", nargs="+", metavar="METHOD")
+    parser.add_argument("--tables", type=Path, nargs="+", metavar="JSON", help="only print what these files hold")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
@@ -92,17 +104,24 @@ def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, list[str], Pat
         weights=args.weights,
         plain=not args.no_plain,
         fit_seed=args.fit_seed,
+        methods=None if args.methods is None else tuple(args.methods),
     )
-    return setting, args.only, args.json
+    return setting, args
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the sections; the JSON file is written after each."""
-    setting, wanted, out = setting_of(arguments)
-    for name in wanted:
-        SECTIONS[name](setting)
-        if out is not None:
-            write_json(out, {"rows": setting.rows, "failed": setting.failed})
+    setting, args = setting_of(arguments)
+    for file in args.tables or ():
+        held = read_json(file)
+        setting.rows.extend(held["rows"])
+        setting.failed.extend(held["failed"])
+    for name in args.only:
+        if not args.tables:
+            SECTIONS[name](setting)
+        TABLES[name](setting)
+        if args.json is not None:
+            write_json(args.json, {"rows": setting.rows, "failed": setting.failed})
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def test_clean_and_spoiled_worlds(
     rows = json.loads(out.read_text())["rows"]
     assert [(r["section"], r["method"]) for r in rows] == [
         ("clean", "ours"),
+        ("clean", "no per-frame deformation"),
         ("clean", "plain"),
         ("spoiled 0.5", "ours"),
         ("spoiled 0.5", "no per-frame deformation"),
@@ -51,6 +52,26 @@ def test_clean_and_spoiled_worlds(
     printed = capsys.readouterr().out
     ours = next(line for line in printed.splitlines() if line.startswith("| ours | 1 |"))
     assert f"{rows[0]['scores']['heldout']['psnr']:.2f}" in ours
+    assert {"canonical frame", "canonical arc"} <= set(rows[0]["scores"])
+    gain = rows[0]["scores"]["heldout"]["psnr"] - rows[2]["scores"]["heldout"]["psnr"]
+    assert f"| plain | {gain:+.2f} (" in printed
+
+
+def test_machines_share_a_table(
+    module: Callable[[str], ModuleType], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two runs of a method each, put together, print what one run of both would."""
+    parts = []
+    for method in ("ours", "plain"):
+        parts.append(tmp_path / f"{method}.json")
+        module("lift").main([*_TINY, "--only", "clean", "--methods", method, "--json", str(parts[-1])])
+    capsys.readouterr()
+    module("lift").main([*_TINY, "--tables", *map(str, parts)])
+    printed = capsys.readouterr().out
+    for part in parts:
+        (row,) = json.loads(part.read_text())["rows"]
+        line = next(line for line in printed.splitlines() if line.startswith(f"| {row['method']} | 1 |"))
+        assert f"{row['scores']['heldout']['psnr']:.2f}" in line
 
 
 def test_teachers_score_lifts_of_spoiled_clips(

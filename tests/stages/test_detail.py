@@ -72,7 +72,7 @@ def case() -> Case:
 def state(case: Case) -> FitState:
     """A rough lift."""
     phases = canonical_default(0.03), temporal_default(0.01)
-    return fit_clips(case.clips, LiftConfig(Path(), seeds=300, nodes=8), *phases, CPU)
+    return fit_clips(case.clips, LiftConfig(Path(), seeds=300, nodes=8), *phases)
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def config(folder: Path) -> LiftConfig:
 def run(config: LiftConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
     clips, notes = read_clips(config)
-    state = fit_clips(clips, config, canonical_default(0.05), temporal_default(0.05), CPU)
+    state = fit_clips(clips, config, canonical_default(0.05), temporal_default(0.05))
     save_lift(out, state, clips, 8.0, notes)
     write_coverage(out, CPU)
     return out
@@ -106,18 +106,16 @@ def test_an_unknown_group_is_named(run: Path, folder: Path, tmp_path: Path) -> N
 def test_without_a_reference_the_scene_is_static(config: LiftConfig, tmp_path: Path) -> None:
     alone = LiftConfig(config.freeze, cameras=config.cameras, seeds=300, nodes=8)
     clips, notes = read_clips(alone)
-    save_lift(
-        tmp_path, fit_clips(clips, alone, canonical_default(0.004), temporal_default(0.004), CPU), clips, 8, notes
-    )
+    save_lift(tmp_path, fit_clips(clips, alone, canonical_default(0.004), temporal_default(0.004)), clips, 8, notes)
     assert load_lift(tmp_path, CPU)[1] is None
 
 
 def test_a_checkpoint_holds_the_fields(config: LiftConfig, tmp_path: Path) -> None:
     clips, _ = read_clips(config)
     phases = canonical_default(0.01), temporal_default(0.01)
-    state = fit_clips(clips, config, *phases, CPU)
+    state = fit_clips(clips, config, *phases)
     save_checkpoint(tmp_path / "c", state, "run")
-    modules = dict(fit_clips(clips, replace(config, seed=1), *phases, CPU).modules)
+    modules = dict(fit_clips(clips, replace(config, seed=1), *phases).modules)
     again = load_checkpoint(tmp_path / "c", "run", CPU, modules)
     assert isinstance(again, FitState)
     assert again.tensors().keys() == state.tensors().keys()
@@ -131,7 +129,7 @@ STOPPED = canonical_default(0.02), temporal_default(0.02)
 @pytest.fixture(scope="module")
 def whole(config: LiftConfig) -> FitState:
     """A short lift without interruption."""
-    return fit_clips(read_clips(config)[0], config, *STOPPED, CPU)
+    return fit_clips(read_clips(config)[0], config, *STOPPED)
 
 
 @pytest.mark.parametrize("stop_at", [2, 5])  # in the canonical, in the temporal stage
@@ -151,10 +149,10 @@ def test_a_stopped_lift_ends_like_an_uninterrupted_one(
 
     monkeypatch.setattr("fourreal.stages.fitting.SAVE_EVERY", 0.0)
     with pytest.raises(Stopped):
-        fit_clips(clips, config, *STOPPED, CPU, checkpoint=tmp_path / "c", on_progress=stop)
+        fit_clips(clips, config, *STOPPED, checkpoint=tmp_path / "c", on_progress=stop)
     assert (tmp_path / "c").exists()
     more = []
-    resumed = fit_clips(clips, config, *STOPPED, CPU, checkpoint=tmp_path / "c", on_progress=more.append)
+    resumed = fit_clips(clips, config, *STOPPED, checkpoint=tmp_path / "c", on_progress=more.append)
     assert len(seen) - 1 + len(more) == sum(map(len, STOPPED)), "what was saved is not done again"
     assert all(torch.equal(v, resumed.tensors()[k]) for k, v in whole.tensors().items())
 

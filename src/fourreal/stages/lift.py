@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 
 from fourreal.fit.clips import Clips
 from fourreal.fit.loop import Progress
@@ -79,16 +78,17 @@ def fit_clips(
     config: LiftConfig,
     canonical: Sequence[Phase],
     temporal: Sequence[Phase],
-    device: torch.device,
     *,
     teacher: Teacher | None = None,
     checkpoint: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_canonical: Callable[[FitState], None] = lambda _: None,
 ) -> FitState:
-    """Fit both stages; goes on from `checkpoint` (and a file beside it) if these hold the same run.
+    """Fit both stages where the clips are; goes on from `checkpoint` (and a file beside it) if these hold the same run.
 
-    A `teacher` scores the phases that have a guidance.
+    A `teacher` scores the phases that have a guidance. `on_canonical` is shown the frozen instant as it was fitted.
     """
+    device = clips.freeze.images.device
     first = CanonicalConfig(tuple(canonical), config.seeds, config.nodes, config.seed)
     later = TemporalConfig(tuple(temporal), config.nodes, config.seed)
     done = sum(p.steps for p in canonical)
@@ -97,6 +97,7 @@ def fit_clips(
         clips, first, device, teacher=teacher, checkpoint=checkpoint,
         on_progress=lambda n: on_progress(replace(n, steps=steps)),
     )  # fmt: skip
+    on_canonical(state)
     if clips.reference is None:
         return state
     beside = None if checkpoint is None else checkpoint.with_name(f"{checkpoint.name}.temporal")

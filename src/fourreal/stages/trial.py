@@ -191,12 +191,14 @@ class Lifted:
         motion: None if the scene is static.
         freeze: the freeze-time cameras, refined.
         seconds: of seeding and fitting.
+        before: the frozen instant as the canonical stage left it, before motion was fitted; None if nobody kept it.
     """
 
     splats: Splats
     motion: DeformField | None
     freeze: Cameras
     seconds: float
+    before: Lifted | None = None
 
     def render(self, cameras: Cameras) -> Float[Tensor, "V 3 H W"]:
         """Pictures from `cameras` at their times."""
@@ -228,12 +230,18 @@ def lift_case(
         on_progress: told how it goes.
     """
     begun = time.perf_counter()
-    device, parts = clips.freeze.images.device, parts or Ablations()
+    parts = parts or Ablations()
     config = LiftConfig(Path(), seeds=seeds, seed=seed)
     guided = teacher is not None if guided is None else guided
     phases = canonical_default(effort, parts, guided), temporal_default(effort, parts, guided)
-    state = fit_clips(clips, config, *phases, device, teacher=teacher, on_progress=on_progress)
-    return lifted(state, clips, time.perf_counter() - begun)
+    kept: list[Lifted] = []
+
+    def keep(state: FitState) -> None:
+        still = lifted(state, clips, time.perf_counter() - begun)
+        kept.append(replace(still, splats=Splats(*(v.clone() for v in still.splats))))
+
+    state = fit_clips(clips, config, *phases, teacher=teacher, on_progress=on_progress, on_canonical=keep)
+    return replace(lifted(state, clips, time.perf_counter() - begun), before=kept[0])
 
 
 @torch.no_grad()
