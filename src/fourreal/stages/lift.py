@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-
 from fourreal.fit.clips import Clips
 from fourreal.fit.loop import Progress
 from fourreal.fit.phases import Phase
