@@ -82,6 +82,22 @@ class TestObjective:
         out = guided(denoise, torch.zeros(1, 2, 3, 1, 1), torch.ones(1), given_, torch.tensor([2.5]))
         assert float(out.mean()) == pytest.approx(7.5)
 
+    def test_a_weaker_network_is_stepped_away_from(self) -> None:
+        def denoise(x: torch.Tensor, level: torch.Tensor, c: Conditions) -> torch.Tensor:
+            return torch.full_like(x, 1.0 if bool((c.words > 0).any()) else 0.5)
+
+        def weaker(x: torch.Tensor, level: torch.Tensor, c: Conditions) -> torch.Tensor:
+            return torch.full_like(x, 0.8)
+
+        x, level = torch.zeros(2, 2, 3, 1, 1), torch.ones(2)
+        given_ = Conditions(
+            torch.ones(2, 4, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), torch.zeros(2, 2, dtype=torch.bool),
+            torch.zeros(2, 2, 3), torch.zeros(2, dtype=torch.bool), torch.ones(2),
+        )  # fmt: skip
+        out = guided(denoise, x, level, given_, torch.tensor([1.0, 3.0]), weaker)
+        assert out[0].unique().tolist() == pytest.approx([1.0])  # weight 1 is no guidance of either kind
+        assert out[1].unique().tolist() == pytest.approx([0.5 + 3 * 0.5 + 1.0 * (1.0 - 0.8)])
+
     def test_a_student_of_guidance_that_answers_as_the_guided_teacher_has_no_loss(self) -> None:
         stream = ClipStream(StreamConfig(3, 8, 8, pool=4, samples=1), vocabulary_of(caption_words()), CPU)
 

@@ -21,7 +21,15 @@ from fourreal.core.storage import load_tensors
 from fourreal.video.embedded.training import TrainConfig, Trainer, TrainNews, rate_at
 from fourreal.video.embedded.training_run import CHECKPOINT, LOG, train
 from fourreal.video.embedded.upsampler import UpsamplerNetwork
-from fourreal.video.embedded.weights import BASE, UPSAMPLER, History, load_base, load_upsampler, save_upsampler
+from fourreal.video.embedded.weights import (
+    BASE,
+    UPSAMPLER,
+    History,
+    load_base,
+    load_upsampler,
+    save_base,
+    save_upsampler,
+)
 from video.tiny import CPU, tiny_run, tiny_weights
 
 
@@ -49,6 +57,25 @@ def test_guidance_is_distilled_from_a_trained_network(tmp_path: Path) -> None:
     assert load_base(source)[0].guidance.weight.abs().max() == 0
     _, meta = load_tensors(tmp_path / CHECKPOINT, kind="video model training")
     assert meta["stream"] > 240  # worlds that the teacher was not trained on
+
+
+def test_a_weaker_network_guides_the_distillation(tmp_path: Path) -> None:
+    source = tiny_weights()[0] / BASE
+    network, words, _ = load_base(source)
+    worse = {k: v * (0.9 if v.is_floating_point() else 1) for k, v in network.state_dict().items()}
+    save_base(tmp_path / "worse.safetensors", worse, network.config, words, History(24))
+    run = replace(tiny_run(tmp_path, 32), part="guidance", start_from=source)
+    losses: dict[str, float] = {}
+    for name, weaker in (("alone", None), ("itself", source), ("worse", tmp_path / "worse.safetensors")):
+        config = replace(run, out=tmp_path / name, weaker=weaker)
+        assert train(config, CPU, on_news=lambda n, name=name: losses.setdefault(name, n.loss), every=1)
+    assert losses["itself"] == pytest.approx(losses["alone"], rel=1e-2)  # fp16 weights
+    assert losses["worse"] > 1.05 * losses["alone"]  # asked for more than the teacher has
+
+
+def test_weaker_networks_are_for_guidance(tmp_path: Path) -> None:
+    with pytest.raises(FourRealError, match="--part guidance"):
+        train_video_model(tmp_path, weaker=tmp_path / "w.safetensors", tiny=True)
 
 
 def test_the_upsampler_is_trained_on_crops(tmp_path: Path) -> None:

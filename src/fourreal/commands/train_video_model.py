@@ -46,6 +46,7 @@ def train_video_model(
     part: Literal["base", "guidance", "upsampler"] = "base",
     minutes: float = 1e9,
     start_from: Path | None = None,
+    weaker: Path | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     tiny: bool = False,
     tuning: Annotated[Tuning, tyro.conf.arg(name="")] = Tuning(),
@@ -60,6 +61,8 @@ def train_video_model(
         part: the base network; guidance, distilled into a trained base network; or the upsampler.
         minutes: stop after so long; what was learned is kept.
         start_from: weights to begin with.
+        weaker: when guidance is distilled, weights of the base network after less training: what the trained one does
+            better is done more.
         device: auto takes a CUDA GPU if there is one.
         tiny: a small network and little data, to try the training on a CPU in a minute.
         tuning: clips, batch, rate, optimiser.
@@ -73,7 +76,9 @@ def train_video_model(
 
     from fourreal.video.embedded.training_run import RunConfig, train
 
-    config = RunConfig(part, out, start_from=start_from, minutes=minutes)
+    if weaker is not None and part != "guidance":
+        raise FourRealError(f"--weaker guides the distillation of guidance (--part guidance), not --part {part}")
+    config = RunConfig(part, out, start_from=start_from, weaker=weaker, minutes=minutes)
     if part != "base":
         config = replace(config, train=replace(config.train, clips=1_000_000))
     if part == "guidance":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -34,7 +33,6 @@ class BaseConfig:
         text_dim, text_depth: of the encoder of words.
         words: most words of a prompt.
         vocabulary: number of words known, without the blank.
-        repeat: transformer blocks, all but the first and the last ones, that run a second time.
     """
 
     frames: int = 16
@@ -48,7 +46,6 @@ class BaseConfig:
     text_depth: int = 2
     words: int = 40
     vocabulary: int = 600
-    repeat: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -152,7 +149,6 @@ class BaseNetwork(nn.Module):
         self.frame = nn.Linear(2 * d, d)
         self.place = nn.Parameter(torch.randn(self.grid[0] * self.grid[1] * self.grid[2], d) * 0.02)
         self.blocks = nn.ModuleList(Block(d, config.head) for _ in range(config.depth))
-        self.again = nn.Parameter(self._idle()) if config.repeat else None
         self.after = nn.ModuleList(ResBlock(c, d) for _ in range(2))
         self.leave = nn.Conv2d(c, 12, 3, padding=1)
         for layer in (self.modulation[1], self.leave, self.guidance, self.frame, self.rays):
@@ -161,18 +157,6 @@ class BaseNetwork(nn.Module):
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         self.register_buffer("table", rotary(self.grid, config.words, config.head), persistent=False)
-
-    def _idle(self) -> Float[Tensor, "R 2 6 d"]:
-        """Factors and shifts of the condition with which the gates of the second run are shut: it changes nothing."""
-        blocks = self._repeated()
-        change = torch.zeros(len(blocks), 2, 6, self.config.dim)
-        change[:, 0, [0, 1, 3, 4]] = 1
-        for row, block in zip(change, blocks, strict=True):
-            row[1, [2, 5]] = -block.shift.detach()[[2, 5]]
-        return change
-
-    def _repeated(self) -> list[Block]:
-        return list(self.blocks)[1 : 1 + self.config.repeat]  # type: ignore[arg-type]
 
     def forward(
         self, noisy: Float[Tensor, "B F 3 H W"], level: Float[Tensor, " B"], given: Conditions
@@ -217,14 +201,6 @@ class BaseNetwork(nn.Module):
         pairs = features.unflatten(1, (t, 2)).permute(0, 1, 3, 4, 2, 5).flatten(4).flatten(1, 3)
         return self.rays(pairs) * known
 
-    def _runs(self, condition: Float[Tensor, "B 6 d"]) -> Iterator[tuple[nn.Module, Tensor]]:
-        """The blocks in the order in which they run, each with its condition."""
-        first, changes = 1 + self.config.repeat, () if self.again is None else self.again
-        yield from ((block, condition) for block in self.blocks[:first])
-        for block, (factor, shift) in zip(self._repeated(), changes, strict=True):
-            yield block, factor * condition + shift
-        yield from ((block, condition) for block in self.blocks[first:])
-
     def _transformed(self, x: Tensor, whole: Tensor, each: Tensor, text: Tensor, given: Conditions) -> Tensor:
         """Stem features [B F, c, H/2, W/2] through the transformer and back."""
         (t, h, w), c, batch = self.grid, x.shape[1], len(whole)
@@ -233,8 +209,8 @@ class BaseNetwork(nn.Module):
         where = moment + self.place + self._looks(given)
         tokens = torch.cat((text, self.tokens(patches) + where), 1)
         condition = self.modulation(whole).unflatten(-1, (6, -1))
-        for block, modulation in self._runs(condition):
-            tokens = block(tokens, modulation, self.table)
+        for block in self.blocks:
+            tokens = block(tokens, condition, self.table)
         out = self.pixels(F.layer_norm(tokens[:, text.shape[1] :], tokens.shape[-1:]))
         out = out.reshape(batch, t, h, w, 2, c, 2, 2).permute(0, 1, 4, 5, 2, 6, 3, 7)
         return out.reshape(x.shape[0], c, 2 * h, 2 * w)

@@ -59,19 +59,24 @@ def _stream(config: StreamConfig, words: tuple[str, ...], place: Placement) -> C
     )
 
 
-def base_part(config: BaseConfig, place: Placement, teacher: BaseNetwork | None = None) -> Part:
-    """The base network; with a `teacher` (a trained base network) it learns guidance, starting from a copy of it."""
+def base_part(
+    config: BaseConfig, place: Placement, teacher: BaseNetwork | None = None, weaker: BaseNetwork | None = None
+) -> Part:
+    """The base network; with a `teacher` (a trained base network) it learns guidance, starting from a copy of it.
+
+    A `weaker` network, trained less, makes that guidance stronger: see `objective.guided`.
+    """
     words = caption_words()
     stream = _stream(StreamConfig(config.frames, config.height, config.width, config.words), words, place)
     network = BaseNetwork(config) if teacher is None else copy.deepcopy(teacher).requires_grad_(True)
     network.text.still.requires_grad_(False)
     network = _compiled(network.to(place.device), place.device)
-    if teacher is not None:
-        teacher = teacher.to(place.device).requires_grad_(False)
-        _compiled(teacher, place.device)
+    for guide in (teacher, weaker):
+        if guide is not None:
+            _compiled(guide.to(place.device).requires_grad_(False), place.device)
 
     def loss(generator: torch.Generator) -> Tensor:
-        return training_loss(network, stream.draw(place.batch), generator, teacher)  # type: ignore[arg-type]
+        return training_loss(network, stream.draw(place.batch), generator, teacher, weaker)  # type: ignore[arg-type]
 
     return Part(network, loss, stream)
 

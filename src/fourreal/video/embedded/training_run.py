@@ -42,6 +42,7 @@ class RunConfig:
         upsampler: size of the upsampler.
         pool: training clips held at once.
         start_from: weights to begin with; needed to distil guidance.
+        weaker: weights of a base network trained less, which guides as well when guidance is distilled.
         minutes: stop (resumably) after so long.
         save_minutes: time between checkpoints.
     """
@@ -53,6 +54,7 @@ class RunConfig:
     upsampler: UpsamplerConfig = field(default_factory=UpsamplerConfig)
     pool: int = 8192
     start_from: Path | None = None
+    weaker: Path | None = None
     minutes: float = 1e9
     save_minutes: float = 10.0
 
@@ -91,7 +93,8 @@ def _part(config: RunConfig, place: Placement) -> tuple[Part, int, int]:
     if words != caption_words():
         raise FourRealError(f"{config.start_from} knows other words than today's captions; train from the beginning")
     teacher = network if config.part == "guidance" else None
-    part = base_part(network.config, _after(place, history), teacher)
+    weaker = None if config.weaker is None else load_base(config.weaker)[0]
+    part = base_part(network.config, _after(place, history), teacher, weaker)
     part.network.load_state_dict(network.state_dict())
     return part, history.clips, history.distilled
 
