@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,15 @@ from fourreal.video.latent.wan_text import TextMemory
 from .tiny_latent import scratch, tiny_folder, tiny_settings
 
 LEVELS = (0.5, 2.0, 30.0)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small gain nothing from a second thread, and wait for it long where cores are busy."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
 
 
 def opened(kind: str, **more: Any) -> LatentVideoModel:
@@ -69,3 +79,17 @@ def test_only_a_few_prompts_are_kept() -> None:
     made = [model.denoise(x, 1.0, text) for text in texts]
     assert len(model.family._texts._made) == 4  # type: ignore[attr-defined]
     assert len({float(one.sum()) for one in made}) == 5, "the fifth is read each time"
+
+
+def test_two_models_may_share_a_network() -> None:
+    model = opened("wan")
+    network = model.family.pipe.transformer  # type: ignore[attr-defined]
+    words = torch.randn(2, 7, 32, generator=torch.Generator().manual_seed(0))
+    one, other = TextMemory(), TextMemory()
+    with torch.no_grad():
+        assert one.prepared(network, words, "a") is not None
+        made = other.prepared(network, words, "a")
+    assert made is not None
+    with other.given(network, made):
+        assert network.blocks[0].attn2.processor.given is made[0]
+    assert network.blocks[0].attn2.processor.given is None

@@ -82,10 +82,17 @@ class TextMemory:
         """Cross-attentions with our processors, which do what the others did unless something is given."""
         if network not in self._places:
             crossing = [m for m in network.modules() if getattr(m, "is_cross_attention", False)]
-            usual = [type(m.processor).__name__ == "WanAttnProcessor" and m.add_k_proj is None for m in crossing]
-            self._places[network] = []
-            if all(usual):
-                for attention in crossing:
-                    attention.set_processor(_Attention(attention.processor))
-                    self._places[network].append((attention, attention.processor))
+            found = [(m, _processor(m)) for m in crossing]
+            kept = [(m, processor) for m, processor in found if processor is not None]
+            self._places[network] = kept if len(kept) == len(found) else []
+            for attention, processor in self._places[network]:
+                attention.set_processor(processor)
         return self._places[network]
+
+
+def _processor(attention: Any) -> _Attention | None:
+    """Ours for a cross-attention; None if it does more than look at words."""
+    usual = attention.processor
+    if isinstance(usual, _Attention):  # another model has this network, too
+        return usual
+    return _Attention(usual) if type(usual).__name__ == "WanAttnProcessor" and attention.add_k_proj is None else None
