@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from fourreal.video.latent.ltx import Ltx, ltx_facts
 from fourreal.video.latent.model import LatentVideoModel
 from fourreal.video.latent.settings import Facts, ModelSettings
 from fourreal.video.latent.source import Source
-from fourreal.video.latent.text import EncodedText
+from fourreal.video.latent.text import EncodedText, TextEncoder
 from fourreal.video.latent.wan import Wan, wan_facts
 
 WAN = {
@@ -65,6 +64,14 @@ ARCHITECTURES = {
 }  # fmt: skip
 
 
+class _Nobody(TextEncoder):
+    """Who wrote the random embeddings."""
+
+    @property
+    def identity(self) -> str:
+        return "random"
+
+
 @dataclass(frozen=True, eq=False)
 class Built:
     """Networks on a device.
@@ -92,7 +99,7 @@ class Built:
             codec.replays.run = lambda _, function, **inputs: function(**inputs)  # type: ignore[method-assign]
             codec._recorder.run = lambda _, function, __, *inputs: function(*inputs)  # type: ignore[method-assign]
         settings = ModelSettings(score_size=size, size=size)
-        texts: Any = SimpleNamespace(identity="random")
+        texts = _Nobody(self.source, self.device, torch.float32, self.facts.max_tokens)
 
         def networks() -> FamilyCode:
             return self.code(self.pipe, codec, self.facts, self.source)
