@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fourreal.video import VideoModelError
 from fourreal.video.latent import causal
 from fourreal.video.latent.causal import WAYS, Kernel, Step, Way, activated, activated_back, normed
 from fourreal.video.latent.clips import Clips
@@ -22,6 +23,15 @@ KINDS = ("2.1", "2.2")
 SIZES = {"2.1": (16, 24), "2.2": (32, 48)}
 # Pieces that are first, second (which looks back to the first), and others; every way through the longest.
 CASES = [("joined", 1), ("joined", 5), *((way, 13) for way in WAYS)]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Networks this small gain nothing from a second thread, and wait for it long where cores are busy."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -238,6 +248,31 @@ def test_clips_are_decoded_together_as_alone(kind: str) -> None:
     both = model.decode(z)
     assert both.shape[:2] == (2, 17)
     torch.testing.assert_close(both, torch.stack([model.decode(one) for one in z]), atol=1e-5, rtol=1e-5)
+
+
+def test_a_recorded_gradient_has_one_owner_at_a_time() -> None:
+    """Recordings (which a CPU does not make) have memory for one clip: until its gradient is taken, or it is gone."""
+    codec = Codec.of(tiny_latent("wan").codec.vae)
+    clips = [torch.rand(1, 3, 5, 16, 16, generator=seeded(i)).requires_grad_() for i in range(2)]
+
+    def owner() -> object:
+        return codec._state.lease()
+
+    with codec.scoring():
+        right = [torch.autograd.grad(codec._modes(clip).sum(), clip)[0] for clip in clips]
+        first = codec._taught(clips[0])
+        lease = owner()
+        second = codec._taught(clips[1])
+        assert lease is not None
+        assert owner() is lease, "the second clip runs beside the recording"
+        for made, clip, gradient in zip((first, second), clips, right, strict=True):
+            torch.testing.assert_close(torch.autograd.grad(made.sum(), clip, retain_graph=True)[0], gradient)
+        third = codec._taught(clips[1])
+        assert owner() is not lease
+        with pytest.raises(VideoModelError, match="a second time, after another clip"):
+            torch.autograd.grad(first.sum(), clips[0])
+        del third
+        assert owner() is None, "a clip whose gradient nobody can take any more holds nothing"
 
 
 def test_without_triton_the_plain_formulas_serve(monkeypatch: pytest.MonkeyPatch) -> None:
