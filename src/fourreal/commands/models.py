@@ -40,7 +40,7 @@ class ModelOptions:
         dtype: of the networks; auto is bfloat16 on a GPU.
         vae_dtype: of the autoencoder; auto is float32 for Wan.
         tiling: decode drawn clips in tiles, to save memory.
-        compile: compile the networks; pays off from some hundred steps on.
+        compile: compile one block of each kind of the networks; pays off from some hundred steps on.
     """
 
     model: str | None = None

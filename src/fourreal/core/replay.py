@@ -32,6 +32,11 @@ class Replays:
     _recorded: dict[Hashable, _Recording | None] = field(default_factory=dict)
     _pool: list[Any] = field(default_factory=list)
 
+    @property
+    def active(self) -> bool:
+        """Whether what runs now may be recorded."""
+        return self._active
+
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record and replay what runs within."""
@@ -77,7 +82,7 @@ class Replays:
 
 
 @contextmanager
-def _best_convolutions() -> Iterator[None]:
+def best_convolutions() -> Iterator[None]:
     """Let cuDNN time its algorithms instead of guessing: what is recorded is run often."""
     before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
     try:
@@ -100,7 +105,7 @@ class _Recording:
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         graph = torch.cuda.CUDAGraph()
-        with _best_convolutions():
+        with best_convolutions():
             with torch.cuda.stream(stream):  # libraries set themselves up, and choose, outside of the recording
                 function(**inputs, **rest)
             torch.cuda.current_stream().wait_stream(stream)

@@ -33,4 +33,4 @@ class Known(NamedTuple):
 
 Encode = Callable[[Tensor], Tensor]  # frames [F, 3, H, W] in [0, 1] -> clean x [F', C, h, w], differentiable
 Denoise = Callable[[Tensor, float, Known | None], Tensor]  # x = clean + sigma * noise, sigma, known -> clean x
-Decode = Callable[[Tensor], Tensor]  # clean x -> frames in about [0, 1]; of models that encode to latents
+Decode = Callable[[Tensor], Tensor]  # clean x of N clips [N, F', C, h, w] -> frames in about [0, 1] [N, F, 3, H, W]

@@ -54,7 +54,8 @@ def sds_loss(
         weighting: whose residual the gradient is (twice): of the clean clip ("x0", the paper's), of a flow's velocity
             ("flow": 1 / t as much, t = sigma / (1 + sigma)) or of the noise ("eps": 1 / sigma as much). All three are
             the same but for that factor, whatever the network was trained to predict.
-        decode: from the space of `denoise` to frames in about [0, 1], to score in pixels; see above.
+        decode: from the space of `denoise` to frames in about [0, 1], of several clips at once, to score in pixels;
+            see above.
 
     Raises:
         FieldError: if sigma is not positive and finite, known frames do not fit, or `denoise` changes the shape.
@@ -82,7 +83,8 @@ def sds_loss(
 def _in_pixels(frames: Tensor, clean: Tensor, target: Tensor, decode: Decode) -> tuple[Tensor, Tensor]:
     """Frames in [-1, 1] at the decoded size, with gradients, and where the decoded prediction wants them."""
     with torch.no_grad():
-        step = (decode(target.to(clean)) - decode(clean)).to(frames)
+        wanted, now = decode(torch.stack([target.to(clean), clean]))  # together: small clips leave a GPU idle
+        step = (wanted - now).to(frames)
     same = frames.shape[-2:] == step.shape[-2:]
     shown = 2 * (frames if same else F.interpolate(frames, step.shape[-2:], mode="area")) - 1
     return shown, shown.detach() + 2 * step

@@ -18,8 +18,8 @@ Told = tuple[tuple[int, ...], Tensor]  # indices and frames, as `guidance.Known`
 class Decodes(Protocol):
     """What a model of latents offers beside the protocol."""
 
-    def decode(self, x: Float[Tensor, "f C h w"]) -> Float[Tensor, "F 3 H W"]:
-        """Frames in about [0, 1] of an encoded clip."""
+    def decode(self, x: Float[Tensor, "*n f C h w"]) -> Float[Tensor, "*n F 3 H W"]:
+        """Frames in about [0, 1] of encoded clips."""
         ...
 
 
@@ -28,7 +28,7 @@ class Teacher(NamedTuple):
 
     encode: frames to the space of `denoise`, differentiably.
     denoise: the guided prediction of (x, sigma, known).
-    decode: back to frames if the residual is to be taken in pixels; else None.
+    decode: back to frames, of several clips at once, if the residual is to be taken in pixels; else None.
     size: (height, width) that frames must have at least; what `guidance.augment` calls the score size.
     """
 

@@ -145,8 +145,8 @@ def _load_pipe(source: Source, settings: ModelSettings, codec: Codec, dtype: tor
     _place(pipe, settings, device)
     if settings.compile:
         for part in (pipe.transformer, getattr(pipe, "transformer_2", None)):
-            if part is not None:
-                part.compile()
+            if part is not None:  # one block of each kind, which serves for all: whole networks take minutes
+                part.compile_repeated_blocks(dynamic=False)
     return pipe
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -175,14 +175,16 @@ class LatentVideoModel:
                 f"{self.spec.name} scores frames of 3 channels and at least {height}x{width}, "
                 f"got {list(frames.shape[1:])}"
             )
-        with self._recording():
+        with self._scoring():
             return self.codec.encode(shrink(frames, (height, width)))[0].permute(1, 0, 2, 3)
 
-    def decode(self, x: Float[Tensor, "f C h w"]) -> Float[Tensor, "F 3 H W"]:
-        """Frames of `spec.picture_size` in about [0, 1] (not clamped) of encoded ones: for scores in pixels."""
-        self._check_encoded(x)
-        with self._recording():
-            return self.codec.decode(x.permute(1, 0, 2, 3)[None].float())
+    def decode(self, x: Float[Tensor, "*n f C h w"]) -> Float[Tensor, "*n F 3 H W"]:
+        """Frames of `spec.picture_size` in about [0, 1] (not clamped) of encoded clips: for scores in pixels."""
+        clips = x if x.dim() == 5 else x[None]
+        self._check_encoded(clips[0])
+        with self._scoring():
+            made = self.codec.decode(clips.transpose(1, 2).float())
+        return made if x.dim() == 5 else made[0]
 
     def denoise(
         self,
@@ -207,7 +209,7 @@ class LatentVideoModel:
         level = sigma / (1 + sigma)
         z = (x.detach().to(self.device, torch.float32) * (1 - level)).permute(1, 0, 2, 3)[None]
         self._style(text.context)
-        with torch.no_grad(), self._recording():
+        with torch.no_grad(), self._scoring():
             condition = self.family.condition(placed, self._cameras(text.context, camera, size), size)
             v = self.family.velocity(z, 1000 * level, encoded, condition, self.guidance)
             clean = condition.impose(z - level * v)
@@ -224,18 +226,18 @@ class LatentVideoModel:
             self._styled[:] = [context]
             self.codec.replays.style = context
 
-    def _recording(self) -> AbstractContextManager[None]:
+    def _scoring(self) -> AbstractContextManager[None]:
         """Scores ask for the same shapes again and again. Networks that move between memories cannot be recorded."""
-        return self.codec.replays.recording() if self.settings.offload == "none" else nullcontext()
+        return self.codec.scoring(record=self.settings.offload == "none")
 
     def _decoded(self, z: Tensor) -> Tensor:
         """Decoded, in tiles if so wished; scores never are, so that they have no seams."""
         vae = self.codec.vae
         if not self.settings.tiling:
-            return self.codec.decode(z)
+            return self.codec.decode(z)[0]
         vae.enable_tiling()
         try:
-            return self.codec.decode(z)
+            return self.codec.decode(z)[0]
         finally:
             vae.disable_tiling()
 

@@ -35,7 +35,7 @@ class ModelSettings:
         vae_dtype: of the autoencoder; auto is float32 for Wan, else that of the transformer.
         offload: keep networks in main memory while they rest: none, whole models, or groups of layers.
         tiling: decode generated clips in tiles, to save memory.
-        compile: compile the transformer with torch.compile.
+        compile: compile the transformer's blocks with torch.compile.
         distance: of the camera from the subject in a camera-conditioned model's units of length.
         fov: horizontal field of view in degrees that a camera-conditioned model is told.
     """

@@ -22,6 +22,7 @@ from .condition import Condition, Placed, asked, encoded_prefix, guided
 from .settings import Facts
 from .source import Source
 from .text import EncodedText
+from .wan_text import TextMemory
 
 _NEGATIVE = "overexposed, static noise, blurred details, subtitles, worst quality, low quality, deformed, watermark"
 _RECIPE = FreezeTimeRecipe(
@@ -67,6 +68,7 @@ class Wan:
     source: Source
     _grey: dict[tuple[int, ...], Tensor] = field(default_factory=dict, repr=False)
     _asked: list[Any] = field(default_factory=list, repr=False)
+    _texts: TextMemory = field(default_factory=TextMemory, repr=False)
 
     def condition(self, placed: Placed | None, cameras: Cameras | None, size: tuple[int, int]) -> Condition:
         """See `FamilyCode`; cameras are not taken."""
@@ -152,14 +154,17 @@ class Wan:
             more["encoder_hidden_states_image"] = _repeat(condition.extra["seen"].to(z.device, network.dtype), batch)
         if "control" in condition.extra:
             more["control_hidden_states"] = _repeat(condition.extra["control"].to(z.device, network.dtype), batch)
-        v = self.codec.replays.run(
-            network,
-            partial(asked, network),
-            hidden_states=_repeat(x.to(network.dtype), batch),
-            timestep=_repeat(self._times(z, timestep, condition, network), batch),
-            encoder_hidden_states=words[-batch:],
-            **more,
-        )
+        words, replays = words[-batch:], self.codec.replays
+        made = self._texts.prepared(network, words, (text, replays.style)) if replays.active else None
+        with self._texts.given(network, made):
+            v = replays.run(
+                (network, None if made is None else text),
+                partial(asked, network),
+                hidden_states=_repeat(x.to(network.dtype), batch),
+                timestep=_repeat(self._times(z, timestep, condition, network), batch),
+                encoder_hidden_states=words if made is None else words[:, :1],  # of no use then, but wanted
+                **more,
+            )
         return guided(v, guidance)
 
     def _let_others_rest(self, network: Any) -> None:
