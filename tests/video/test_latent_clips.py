@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -227,8 +228,9 @@ class TestUnknown:
 
 @pytest.mark.parametrize("kind", ["wan", "wan-ti2v"])
 def test_scores_work_on_whole_clips_and_drawing_does_not(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, asked = tiny_latent(kind), []
-    vae = model.codec.vae
+    tiny, asked = tiny_latent(kind), []
+    vae = tiny.codec.vae
+    model = replace(tiny, codec=Codec.of(vae, "joined"))
     encode, decode = vae._encode, vae._decode
     monkeypatch.setattr(vae, "_encode", lambda *a, **k: asked.append("encode") or encode(*a, **k))
     monkeypatch.setattr(vae, "_decode", lambda *a, **k: asked.append("decode") or decode(*a, **k))
@@ -236,6 +238,8 @@ def test_scores_work_on_whole_clips_and_drawing_does_not(kind: str, monkeypatch:
     z = model.encode(frames)
     shown = model.decode(z)
     assert asked == []
+    assert torch.equal(tiny.encode(frames), tiny.codec.encode(frames)[0].transpose(0, 1)), "asked for, not by default"
+    asked.clear()
     torch.testing.assert_close(z, model.codec.encode(frames)[0].transpose(0, 1), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(shown, model.codec.decode(z.transpose(0, 1)[None])[0], atol=1e-4, rtol=1e-4)
     assert asked == ["encode", "decode"]

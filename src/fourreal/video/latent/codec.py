@@ -64,21 +64,21 @@ class Codec:
         stride: frames of one latent frame.
         cell: pixels on a side of one latent pixel.
         way: how scores convolve whole clips, where the autoencoder is one that `Clips` knows; None leaves all to
-            diffusers, which works piece by piece.
+            diffusers, which works piece by piece. None until the others have been timed on a GPU.
         replays: records what score distillation asks for again and again; networks use it as well.
     """
 
     vae: Any
     stride: int
     cell: int
-    way: Way | None = "joined"
+    way: Way | None = None
     replays: Replays = field(default_factory=Replays, repr=False)
     _recorder: Recorder = field(default_factory=Recorder, repr=False)
     _state: _State = field(default_factory=_State, repr=False)
     _moved: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def of(vae: Any, way: Way | None = "joined") -> Codec:
+    def of(vae: Any, way: Way | None = None) -> Codec:
         """The codec of a loaded autoencoder; its ratios are read from it, never assumed."""
         vae.requires_grad_(False).eval()
         if hasattr(vae, "temporal_compression_ratio"):
@@ -115,7 +115,8 @@ class Codec:
     def encode(self, frames: Float[Tensor, "F 3 H W"]) -> Float[Tensor, "1 C f h w"]:
         """The most likely latents of frames in [0, 1], float32, differentiably in the frames."""
         clip = (2 * frames - 1).permute(1, 0, 2, 3)[None].to(self.device, self.vae.dtype)
-        if clip.is_cuda and clip.requires_grad and torch.is_grad_enabled() and self.replays.active:
+        differentiable = self.way is not None and clip.requires_grad and torch.is_grad_enabled()
+        if clip.is_cuda and differentiable and self.replays.active:
             latents = self._taught(clip)
         else:
             latents = self.replays.run((self.vae, "encode"), self._modes, clip=clip)
