@@ -50,7 +50,8 @@ class Choice(NamedTuple):
 
     Attributes:
         views: [V] int64 freeze frames; None for none.
-        frames: [T] int64 reference frames, in pairs of successive ones; None for none.
+        frames: [T] int64 reference frames, in pairs of successive ones, of which a phase with one frame a step draws
+            the first alone; None for none.
         near: neighbouring Gaussians that should move together; None if no loss asks.
         links: control nodes that may move, and their neighbours; None if no loss asks.
     """
@@ -129,13 +130,13 @@ def formed(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> Forme
         else:
             states.append(tuple(v.expand(len(index), *v.shape) for v in (means, quats, log_scales)))  # type: ignore[arg-type]
     if (index := choice.frames) is not None and clips.reference is not None:
-        cameras = clips.reference.cameras
-        matrices.append(cameras.viewmats[index])
-        ks.append(cameras.Ks[index])
-        truth.append(clips.reference.images[index])
+        cameras, drawn = clips.reference.cameras, index[:1] if phase.frames == 1 else index
+        matrices.append(cameras.viewmats[drawn])
+        ks.append(cameras.Ks[drawn])
+        truth.append(clips.reference.images[drawn])
         field, deformed = field_of(state, "motion"), True
         motion = field.offsets(means, cameras.moments[index])
-        states.append(motion.apply(means, quats, log_scales))
+        states.append(Offsets(*(v[: len(drawn)] for v in motion)).apply(means, quats, log_scales))
         terms |= _motion_terms(motion, means.detach(), field, phase, choice)
     size = clips.freeze.cameras
     views = Views(torch.cat(matrices), torch.cat(ks), size.width, size.height)

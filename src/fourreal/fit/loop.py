@@ -141,6 +141,7 @@ def _set_trainable(state: FitState, phase: Phase) -> None:
         if rate is not None:
             scale = state.extent if name == "means" else 1.0
             group["lr"] = rate.at(progress) * scale * state.rate_factor
+            group["betas"] = phase.betas
 
 
 def _recover(good: tuple[dict[str, Tensor], Mapping], state: FitState, phase: Phase) -> FitState:
