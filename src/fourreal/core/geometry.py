@@ -189,9 +189,9 @@ def _refuse(bad: Tensor, why: str, values: Tensor) -> None:
 def knn(
     points: Float[Tensor, "N 3"], k: int, rows: Int[Tensor, " M"] | None = None
 ) -> tuple[Float[Tensor, "M k"], Int[Tensor, "M k"]]:
-    """Distances (ascending, in world units) and indices (int64) of each point's k nearest others, or of those in `rows`.
+    """Distances (ascending, in world units) and indices (int64) of each point's k nearest others.
 
-    Not differentiable. On the CPU through scipy's k-d tree; on a GPU by all distances, some rows at a time, without
+    Those of all points, or of `rows`. Not differentiable. On the CPU through scipy's k-d tree; on a GPU by all distances, some rows at a time, without
     waiting for the device: a tree on the CPU would be waited for longer. The point itself is left out, other points at
     the same place are not. Raises `FieldError` unless 1 <= k < N.
     """

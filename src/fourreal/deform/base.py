@@ -26,8 +26,8 @@ class Offsets(NamedTuple):
     log_scales: Tensor  # [(T,) N, 3]
 
     def apply(
-        self, means: Float[Tensor, "N 3"], quats: Float[Tensor, "N 4"], log_scales: Float[Tensor, "N 3"]
-    ) -> tuple[Float[Tensor, "*T N 3"], Float[Tensor, "*T N 4"], Float[Tensor, "*T N 3"]]:
+        self, means: Float[Tensor, "*T N 3"], quats: Float[Tensor, "*T N 4"], log_scales: Float[Tensor, "*T N 3"]
+    ) -> tuple[Float[Tensor, "*_ N 3"], Float[Tensor, "*_ N 4"], Float[Tensor, "*_ N 3"]]:
         """The deformed means, quats and log_scales: x + dx, (1 + dq) q, log s + ds.
 
         4Real (section "Background") has q + dq. Here dq is added to the identity and multiplies from the left, so that

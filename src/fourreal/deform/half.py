@@ -50,11 +50,13 @@ class _Network(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, position: Tensor, clock: Tensor, skip: int, *weights: Tensor) -> Tensor:
         x, units, width = _given(position, clock), len(weights[-1]), position.shape[-1] + clock.shape[1]
-        matrices = [_matrix(w, width, x.shape[1]) if i in (0, skip) else w.to(_KIND) for i, w in enumerate(weights[:-2:2])]
+        matrices = [
+            _matrix(w, width, x.shape[1]) if i in (0, skip) else w.to(_KIND) for i, w in enumerate(weights[:-2:2])
+        ]
         out: list[Tensor] = []
         for i, (matrix, bias) in enumerate(zip(matrices, weights[1:-2:2], strict=True)):
             below = x if i == 0 else torch.cat([x, out[-1]], 1) if i == skip else out[-1]
-            out.append(torch._addmm_activation(bias.to(_KIND), below, matrix.T))  # that is ReLU
+            out.append(torch.ops.aten._addmm_activation(bias.to(_KIND), below, matrix.T))  # that is ReLU
         heads = F.pad(weights[-2].to(_KIND), (0, 0, 0, -units % _OUT))
         ctx.save_for_backward(x, heads, *matrices, *out)
         ctx.skip, ctx.shape, ctx.width = skip, position.shape, width
@@ -81,7 +83,7 @@ class _Network(torch.autograd.Function):
             if i:
                 grad = grad @ matrices[i][:, -out[i - 1].shape[1] :]
         first = _of_position(of_given, ctx.shape, len(grad_outputs[0])) / scale if of_position else None
-        return first, None, None, *(torch._foreach_div(found, scale) if of_weights else [None] * (2 * layers + 2))
+        return first, None, None, *([v / scale for v in found] if of_weights else [None] * (2 * layers + 2))
 
 
 def _given(position: Tensor, clock: Tensor) -> Tensor:

@@ -132,7 +132,7 @@ class MlpField(nn.Module):
         return self.heads(self._layers(position, clock, layers))
 
     def _layers(self, position: Tensor, clock: Tensor, layers: list[nn.Linear]) -> Tensor:
-        """[T, N, width] the last hidden layer, in full precision. The positions' part is computed once for all times."""
+        """[T, N, width] the last hidden layer in full precision. What positions give is computed once for all times."""
         sizes = [position.shape[-1], clock.shape[1]]
         hidden = position.new_zeros(0)
         for number, layer in enumerate(layers):

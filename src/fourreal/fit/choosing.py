@@ -1,4 +1,4 @@
-"""What a step of the dynamic fit looks at: frames of both clips, drawn at random, and neighbours that should keep together."""
+"""What a step of the dynamic fit looks at: frames of both clips, drawn at random, and neighbours to keep together."""
 
 from __future__ import annotations
 
@@ -12,41 +12,79 @@ from fourreal.deform.losses import Neighbours, neighbourhood
 from fourreal.deform.nodes import NodeField
 
 from .clips import Clips
-from .formed import PAIRWISE, Choice
+from .formed import PAIRWISE, Choice, taken
 from .loop import CHECK_EVERY
 from .phases import Phase
+from .shown import Shown, shown_rows
 from .state import FitState
 
 _NEIGHBOURS, _SAMPLED = 8, 2000
+_SEARCHED = 8192  # Gaussians, at most, whose neighbours a GPU looks for at once
 _LINKS = 12  # of each control node
 
 
 @dataclass(eq=False)
 class Chooser:
-    """Draws what a step looks at, and keeps the neighbours that were searched for it."""
+    """Draws what a step looks at, and keeps what was searched for it.
 
+    That is searched again every `CHECK_EVERY` steps, where states are saved: a resumed run must find the same.
+
+    Attributes:
+        shown_only: whether pictures are drawn from the Gaussians alone that they may show; fields of nodes, which are
+            bound to all, cannot.
+    """
+
+    shown_only: bool = False
     _nearby: dict[tuple[int, int, int], Neighbours] = field(default_factory=dict)
     _links: list[tuple[Tensor, Neighbours]] = field(default_factory=list)
+    _shown: Shown | None = None
+    _shown_at: tuple[int, int, Tensor] | None = None
 
-    def __call__(self, clips: Clips, state: FitState, phase: Phase) -> Choice:
-        """The choice for the state's next step."""
+    def __call__(self, clips: Clips, state: FitState, phase: Phase) -> tuple[Choice, Tensor | None]:
+        """The choice for the state's next step, and the rows [C, M] of the Gaussians of its pictures; None for all."""
         device = state.params["means"].device
-        views = frames = near = links = None
+        choice, rows = Choice(None, None, None, None), []
+        shown = self._show(clips, state, phase) if self.shown_only else Shown(None, None)
         if phase.views:
-            views = _views(clips, state, phase).to(device)
+            choice = choice._replace(views=_views(clips, state, phase).to(device))
+            if shown.views is not None:
+                rows.append(shown.views[choice.views])
+                choice = choice._replace(of_views=taken(state, rows[-1]))
         if phase.frames and clips.reference is not None:
-            frames = _pairs(len(clips.reference.cameras), phase.frames, state.generator).to(device)
-            near, links = self._near(state, phase), self._linked(state, phase)
-        return Choice(views, frames, near, links)
+            frames = _pairs(len(clips.reference.cameras), phase.frames, state.generator)
+            near, links = self._near(state, phase, shown.frames), self._linked(state, phase)
+            choice = choice._replace(frames=frames.to(device), near=near, links=links)
+            if shown.frames is not None:
+                rows.append(shown.frames.expand(1 if phase.frames == 1 else len(frames), -1))
+                choice = choice._replace(of_frames=taken(state, shown.frames))
+        return choice, torch.cat(rows) if rows else None
 
-    def _near(self, state: FitState, phase: Phase) -> Neighbours | None:
+    def _show(self, clips: Clips, state: FitState, phase: Phase) -> Shown:
+        means, now = state.params["means"], (state.phase, state.step // CHECK_EVERY)
+        if self._shown is None or self._shown_at is None or self._shown_at[:2] != now or self._shown_at[2] is not means:
+            # On a GPU another shape is another recording.
+            least = self._width() if means.is_cuda else 0
+            self._shown, self._shown_at = shown_rows(clips, state, phase, least), (*now, means)
+            self._nearby.clear()
+        return self._shown
+
+    def _width(self) -> int:
+        """Rows a picture as of now."""
+        some = [v for v in self._shown or () if v is not None]
+        return some[0].shape[-1] if some else 0
+
+    def _near(self, state: FitState, phase: Phase, rows: Tensor | None) -> Neighbours | None:
         if not any(k in phase.losses for k in PAIRWISE):
             return None
         means = state.params["means"]
-        key = (state.phase, state.step // CHECK_EVERY, len(means))  # a resumed run must find the same neighbours
+        key = (state.phase, state.step // CHECK_EVERY, len(means))
         if key not in self._nearby:
             self._nearby.clear()
-            self._nearby[key] = neighbourhood(means, _NEIGHBOURS)
+            means = means.detach() if rows is None else means.detach()[rows]
+            some = None
+            if means.is_cuda and len(means) > _SEARCHED:
+                some = torch.randperm(len(means), generator=state.generator)[:_SEARCHED].to(means.device)
+            self._nearby[key] = neighbourhood(means, _NEIGHBOURS, rows=some)
         return self._nearby[key].sample(_SAMPLED, state.generator)
 
     def _linked(self, state: FitState, phase: Phase) -> tuple[Tensor, Neighbours] | None:

@@ -22,21 +22,28 @@ from .phases import Phase
 from .state import FitState
 
 
-def dynamic_objective(clips: Clips, render: Rasterizer, background: Tensor | None = None) -> Objective:
+def dynamic_objective(
+    clips: Clips, render: Rasterizer, background: Tensor | None = None, *, shown_only: bool = False
+) -> Objective:
     """Compare random frames of both clips with renders of the state's Gaussians, deformed by its modules "warp" and
-    "motion" as the phase says, from cameras corrected by its module "poses"; plus the phase's regularisers."""
+    "motion" as the phase says, from cameras corrected by its module "poses"; plus the phase's regularisers.
+
+    With `shown_only`, for fields that are networks, a picture's Gaussians are those alone that it may show (`shown`),
+    and regularisers are means over those, and over a few of the others, drawn at random.
+    """
     pyramid: dict[int, Clips] = {}
-    choose, recorder = Chooser(), Recorder()
+    choose, recorder = Chooser(shown_only), Recorder()
     draw = recorded(render, recorder)
 
     def objective(state: FitState, phase: Phase) -> Evaluation:
         factor = phase.shrink_of(*clips.freeze.images.shape[-2:])
         level = pyramid.setdefault(factor, clips.shrunk(factor))
-        recorder.begin(phase, level, *state.params.values())
-        now = _formed(recorder, state, phase, level, choose(level, state, phase))
+        recorder.begin(phase, level)
+        choice, rows = choose(level, state, phase)
+        now = _formed(recorder, state, phase, level, choice)
         rendering = draw(now.splats, now.views, background, absgrad=phase.growth is not None)
         loss, terms = _measured(recorder, phase, now, rendering)
-        return Evaluation(loss, terms, rendering)
+        return Evaluation(loss, terms, rendering, rows)
 
     return objective
 
@@ -47,7 +54,8 @@ def _formed(recorder: Recorder, state: FitState, phase: Phase, clips: Clips, cho
     def function(*tensors: Tensor) -> dict[str, Tensor]:
         return formed(state, phase, clips, choice.holding(tensors)).tensors()
 
-    leaves = [*state.params.values(), *(p for m in state.modules.values() for p in m.parameters())]
+    own = [p for m in state.modules.values() for p in m.parameters()]
+    leaves = own if choice.of_views is not None or choice.of_frames is not None else [*state.params.values(), *own]
     size = clips.freeze.cameras
     return Formed.holding(recorder.run("formed", function, leaves, *choice.tensors()), size.width, size.height)
 
@@ -60,15 +68,19 @@ def _measured(
     of_splats = [k for k in phase.losses if k in SPLAT_LOSSES]
     names = [*of_images, *of_splats, *now.terms]
 
-    def function(color: Tensor, truth: Tensor, radii: Tensor, opacities: Tensor, *terms: Tensor) -> dict[str, Tensor]:
-        drawn = (radii > 0).all(-1).any(0)
+    def function(color: Tensor, truth: Tensor, *rest: Tensor) -> dict[str, Tensor]:
         values = [IMAGE_LOSSES[k](color, truth) for k in of_images]
-        values += [*(SPLAT_LOSSES[k](opacities, drawn) for k in of_splats), *terms]
+        if of_splats:
+            (radii, opacities), rest = rest[:2], rest[2:]
+            drawn = (radii > 0).all(-1)
+            drawn = drawn.any(0) if opacities.dim() == 1 else drawn
+            values += [SPLAT_LOSSES[k](opacities, drawn) for k in of_splats]
+        values += rest
         loss = torch.stack([phase.losses[k] * v for k, v in zip(names, values, strict=True)]).sum()
         return {"loss": loss, "terms": torch.stack(values).detach()}
 
-    inputs = rendering.color, now.truth, rendering.radii, now.splats.opacities, *now.terms.values()
-    found = recorder.run("losses", function, (), *inputs)
+    of_gaussians = (rendering.radii, now.splats.opacities) if of_splats else ()  # whose number changes
+    found = recorder.run("losses", function, (), rendering.color, now.truth, *of_gaussians, *now.terms.values())
     return found["loss"], dict(zip(names, found["terms"].clone().unbind(), strict=True))
 
 
