@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from fourreal.core.gaussians import Gaussians
 from fourreal.deform import MlpConfig
+from fourreal.fit.checkpoint import load_checkpoint, save_checkpoint
 from fourreal.fit.clips import Clips
 from fourreal.fit.density import GrowthStats, accumulate
 from fourreal.fit.dynamic import dynamic_objective
 from fourreal.fit.formed import CameraIncrements
-from fourreal.fit.loop import fit
+from fourreal.fit.loop import Objective, fit
 from fourreal.fit.phases import Growth, Phase, Rate
 from fourreal.fit.shown import may_show, room, rows_of, shown_rows
 from fourreal.fit.state import FitState
@@ -133,11 +135,34 @@ def test_what_no_picture_shows_is_regularised_too(clips: Clips, start: Gaussians
     assert len(rows) == len(start)
 
 
-def test_a_fit_follows_the_set_as_it_grows(clips: Clips, start: Gaussians) -> None:
-    regular = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01, "small": 0.01, "haze": 0.01}
-    growth = Growth(every=4, grad_threshold=0.0, max_gaussians=400, stop=1.0)
-    phase = replace(JOINT, losses={**JOINT.losses, **regular}, growth=growth)
-    objective = dynamic_objective(clips, render, shown_only=True)
-    state = fit(begun(wide(start), clips), [phase], objective)
-    assert len(state.params["means"]) > len(start)
-    assert all(bool(v.isfinite().all()) for v in state.params.values())
+REGULAR = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01, "small": 0.01, "haze": 0.01}
+GROWING = replace(
+    JOINT, steps=24, losses={**JOINT.losses, **REGULAR}, betas=(0.8, 0.99),
+    growth=Growth(every=4, grad_threshold=0.0, max_gaussians=300, stop=1.0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("stop_at", [10, 20])
+def test_a_fit_follows_the_set_as_it_grows_and_resumes_to_the_same_bits(
+    clips: Clips, start: Gaussians, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
+) -> None:
+    for module in ("loop", "choosing"):
+        monkeypatch.setattr(f"fourreal.fit.{module}.CHECK_EVERY", 10)
+    path = tmp_path / "c"
+
+    def save(state: FitState) -> None:
+        if state.step == stop_at:
+            save_checkpoint(path, state, "run")
+
+    def objective() -> Objective:
+        return dynamic_objective(clips, render, shown_only=True)
+
+    whole = fit(begun(wide(start), clips), [GROWING], objective(), save=save)
+    assert len(whole.params["means"]) > len(start)
+    assert all(g["betas"] == (0.8, 0.99) for g in whole.optimizer.param_groups if g["lr"] > 0)
+    again = load_checkpoint(path, "run", modules=begun(wide(start), clips).modules)
+    assert again is not None
+    resumed = fit(again, [GROWING], objective())
+    for name, value in whole.tensors().items():
+        assert bool(value.isfinite().all()) or value.dtype == torch.uint8, name
+        assert torch.equal(value, resumed.tensors()[name]), name

@@ -191,9 +191,9 @@ def knn(
 ) -> tuple[Float[Tensor, "M k"], Int[Tensor, "M k"]]:
     """Distances (ascending, in world units) and indices (int64) of each point's k nearest others.
 
-    Those of all points, or of `rows`. Not differentiable. On the CPU through scipy's k-d tree; on a GPU by all distances, some rows at a time, without
-    waiting for the device: a tree on the CPU would be waited for longer. The point itself is left out, other points at
-    the same place are not. Raises `FieldError` unless 1 <= k < N.
+    Those of all points, or of `rows`. Not differentiable. On the CPU through scipy's k-d tree; on a GPU by all
+    distances, some rows at a time, without waiting for the device: a tree on the CPU would be waited for longer. The
+    point itself is left out, other points at the same place are not. Raises `FieldError` unless 1 <= k < N.
     """
     count = len(points)
     if not 1 <= k < count:

@@ -175,7 +175,7 @@ class _Part(NamedTuple):
 
 
 def _each(columns: Sequence[Tensor], counts: Sequence[int], trailing: int) -> Tensor:
-    """One tensor with a row for each frame, of those of both clips; each has `trailing` dimensions if frames share it."""
+    """One tensor with a row a frame, of one a clip; those with `trailing` dimensions are shared by its frames."""
     wide = [v.expand(count, *v.shape) if v.dim() == trailing else v for v, count in zip(columns, counts, strict=True)]
     return torch.cat(wide)
 
