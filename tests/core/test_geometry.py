@@ -299,6 +299,13 @@ class TestNeighbours:
         assert (indices != rows[:, None]).all()
         torch.testing.assert_close((points[indices] - points[rows][:, None]).norm(dim=-1), distances)
 
+    @pytest.mark.gpu
+    def test_a_gpu_finds_the_same(self):
+        points, rows = draw(5, 5000, 3, dtype=torch.float32), torch.arange(0, 5000, 7)
+        ours, theirs = knn(points, 8, rows), knn(points.cuda(), 8, rows.cuda())
+        torch.testing.assert_close(theirs[0].cpu(), ours[0], rtol=1e-4, atol=1e-5)
+        assert (theirs[1].cpu() == ours[1]).float().mean() > 0.99
+
     @pytest.mark.parametrize(("count", "k"), [(3, 3), (3, 0), (1, 1), (0, 1)])
     def test_too_many_neighbours_are_refused(self, count, k):
         with pytest.raises(FieldError, match=f"got {k}"):
