@@ -152,16 +152,17 @@ class TestOnAGpu:
             calls.append(given.shape)
             return squared(given)
 
-        def run(values: Tensor) -> float:
+        def run(value: float, count: int) -> float:
+            values = torch.full((count,), value, device="cuda", requires_grad=True)
             return float(recorder.run("counted", counted, [], values)["loss"].detach())
 
-        assert [run(torch.full((3,), v, device="cuda")) for v in (1.0, 2.0, 3.0)] == [3.0, 12.0, 27.0]
+        assert [run(v, 3) for v in (1.0, 2.0, 3.0)] == [3.0, 12.0, 27.0]
         made = len(calls)
-        recorder.run("other", squared, (), torch.ones(7, device="cuda"))
+        recorder.run("other", squared, (), torch.ones(7, device="cuda", requires_grad=True))
         recorder.begin()
-        assert run(torch.full((3,), 4.0, device="cuda")) == 48.0
+        assert run(4.0, 3) == 48.0
         assert len(calls) == made
-        assert run(torch.ones(5, device="cuda")) == 5.0
+        assert run(1.0, 5) == 5.0
         assert len(calls) == made + 1, "another shape runs as it is first"
 
     def test_what_waits_for_the_device_runs_as_it_is_and_says_so(self) -> None:
