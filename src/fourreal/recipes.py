@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fourreal.fit.phases import Growth, Guidance, Phase, Rate
+from fourreal.fit.phases import Growth, Guidance, Phase, Rate, batched
 
 # 3DGS's rates (arXiv 2308.04079), colours faster for fewer steps; rotation at 1e-3 as in 4Real.
 _RATES = {
@@ -153,11 +153,14 @@ _PAPER = {
 _PAPER_FIELD = Rate(1e-3, 1e-5)
 
 
-def canonical_paper(effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False) -> tuple[Phase, ...]:
+def canonical_paper(
+    effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False, images: int = 1
+) -> tuple[Phase, ...]:
     """The paper's canonical stage: 3 000 steps without warp, 15 000 with growth, 5 000 with a score (section 3).
 
-    One view a step. L_small is a sum over the frames, which a mean over those drawn stands for times their number:
-    0.01 becomes 0.3. The densification threshold is 3DGS's for plain gradients; ours is for absolute ones.
+    One image a step; or several, and as many fewer steps (`batched`). L_small is a sum over the frames, which a mean
+    over those drawn stands for times their number: 0.01 becomes 0.3. The densification threshold is 3DGS's for plain
+    gradients; ours is for absolute ones.
     """
     growth = Growth(max_gaussians=200_000, stop=1.0)
     total = 23_000
@@ -177,34 +180,44 @@ def canonical_paper(effort: float = 1.0, parts: Ablations = Ablations(), guided:
     last = Phase(
         "multi-view score", _steps(5000, effort), rates(18_000, total), losses, fields=fields, guidance=guidance
     )
-    return warm, warped, last
+    return tuple(batched(p, images) for p in (warm, warped, last))
 
 
-def temporal_paper(effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False) -> tuple[Phase, ...]:
-    """The paper's temporal stage: 10 000 steps of motion, 5 000 of growth, 5 000 of all with a score (section 4)."""
+def temporal_paper(
+    effort: float = 1.0, parts: Ablations = Ablations(), guided: bool = False, images: int = 1
+) -> tuple[Phase, ...]:
+    """The paper's temporal stage: 10 000 steps of motion, 5 000 of growth, 5 000 of all with a score (section 4).
+
+    One image a step, as in the canonical stage; or several, and as many fewer steps (`batched`). L_diff and rigidity
+    ask where the Gaussians are at a neighbouring time, not for a picture of it, so a single image needs no second one;
+    several are pairs of successive times. The last two phases look at both clips, half of the images each: at two a
+    step, at least.
+    """
     regular = {k: v for k, v in _MOTION.items() if parts.rigidity or k not in {"rigid", "rotation"}}
     losses = {"l1": 0.8, "dssim": 0.2, **regular}
     fields = ("warp", "motion") if parts.warp else ("motion",)
-    views = 1 if parts.freeze_clip else 0
+    frames = max(1, images // 4 * 2) if parts.freeze_clip else images
+    views = max(1, images - frames) if parts.freeze_clip else 0
 
     def motion(begin: int, end: int) -> Rate:
         return _part(_PAPER_FIELD, begin / 20_000, end / 20_000)
 
     alone = Phase(
-        "motion", _steps(10_000, effort), {"motion": motion(0, 10_000)}, losses, views=0, frames=2, fields=("motion",)
+        "motion", _steps(10_000, effort), {"motion": motion(0, 10_000)}, losses, views=0, frames=1, fields=("motion",)
     )
     growth = Growth(max_gaussians=250_000, stop=1.0, min_opacity=1e-2) if parts.growth else None
     reveal = Phase(
-        "reveal", _steps(5000, effort), {**_PAPER, "motion": motion(10_000, 15_000)}, losses, views=views, frames=2,
-        fields=fields, growth=growth, hold=True,
+        "reveal", _steps(5000, effort), {**_PAPER, "motion": motion(10_000, 15_000)}, losses, fields=fields,
+        growth=growth, hold=True,
     )  # fmt: skip
     slow = {k: Rate(v.end, v.end) for k, v in _PAPER.items()}
     guidance = Guidance("joint", 20.0) if guided and parts.joint_score else None
     joint = Phase(
-        "joint score", _steps(5000, effort), {**slow, "motion": motion(15_000, 20_000)}, losses, views=views, frames=2,
-        fields=fields, guidance=guidance,
+        "joint score", _steps(5000, effort), {**slow, "motion": motion(15_000, 20_000)}, losses, fields=fields,
+        guidance=guidance,
     )  # fmt: skip
-    return (alone, *((reveal,) if parts.growth else ()), joint)
+    both = (*((reveal,) if parts.growth else ()), joint)
+    return (batched(alone, 0, images), *(batched(p, views, frames) for p in both))
 
 
 def _part(rate: Rate, begin: float, end: float) -> Rate:

@@ -16,6 +16,7 @@ from fourreal.core.geometry import (
     align_cameras,
     align_points,
     knn,
+    knn_by_distance,
     look_at,
     matrix_to_quat,
     quat_conjugate,
@@ -280,6 +281,30 @@ class TestNeighbours:
         assert (distances == 0).all()
         assert (indices != torch.arange(6)[:, None]).all()
         assert all(len(set(row)) == 3 for row in indices.tolist())
+
+    def test_neighbours_of_some_rows_are_those_rows_of_all(self):
+        points, rows = draw(3, 50, 3, dtype=torch.float32), torch.tensor([7, 3, 49])
+        for found, whole in zip(knn(points, 4, rows), knn(points, 4), strict=True):
+            assert torch.equal(found, whole[rows])
+
+    @pytest.mark.parametrize("count", [12, 700])
+    def test_all_distances_find_what_a_tree_finds_also_far_out(self, count, monkeypatch):
+        monkeypatch.setattr("fourreal.core.geometry._DISTANCES", 5 * count)  # five rows at a time
+        points = draw(5, count, 3, dtype=torch.float32) + 3
+        points[: count // 4] *= 300  # a sky
+        rows = torch.arange(0, count, 3)
+        distances, indices = knn_by_distance(points, 5, rows)
+        expected = knn(points, 5, rows)[0]
+        torch.testing.assert_close(distances, expected, rtol=1e-3, atol=0)
+        assert (indices != rows[:, None]).all()
+        torch.testing.assert_close((points[indices] - points[rows][:, None]).norm(dim=-1), distances)
+
+    @pytest.mark.gpu
+    def test_a_gpu_finds_the_same(self):
+        points, rows = draw(5, 5000, 3, dtype=torch.float32), torch.arange(0, 5000, 7)
+        ours, theirs = knn(points, 8, rows), knn(points.cuda(), 8, rows.cuda())
+        torch.testing.assert_close(theirs[0].cpu(), ours[0], rtol=1e-4, atol=1e-5)
+        assert (theirs[1].cpu() == ours[1]).float().mean() > 0.99
 
     @pytest.mark.parametrize(("count", "k"), [(3, 3), (3, 0), (1, 1), (0, 1)])
     def test_too_many_neighbours_are_refused(self, count, k):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 import re
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -269,9 +268,8 @@ def on_both(name: str) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", list(CONFIGS))
-def test_a_gpu_gives_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fourreal.deform.mlp._tensor_float", nullcontext)  # the same products, in float32
+@pytest.mark.parametrize("name", [name for name in CONFIGS if "mlp" not in name])
+def test_a_gpu_gives_the_same(name: str) -> None:
     ours, theirs = on_both(name)
     # What is the same at every time cancels, so that the gradient of the last bias is zero but for rounding.
     largest = max(float(v.abs().max()) for v in ours)
@@ -280,8 +278,9 @@ def test_a_gpu_gives_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.gpu
-def test_products_with_ten_bits_of_mantissa_hardly_change_what_a_network_learns() -> None:
-    ours, theirs = on_both("mlp")
+@pytest.mark.parametrize("name", [name for name in CONFIGS if "mlp" in name])
+def test_half_floats_hardly_change_what_a_network_learns_on_a_gpu(name: str) -> None:
+    ours, theirs = on_both(name)
     for a, b in zip(ours[:3], theirs[:3], strict=True):
         assert float((b - a).norm() / a.norm()) < 5e-3, "offsets"
     a, b = (torch.cat([v.flatten() for v in grads[4:]]) for grads in (ours, theirs))

@@ -183,6 +183,13 @@ def test_samples_of_pairs_estimate_the_whole() -> None:
     assert len(near.sample(99, torch.Generator()).rows) == 30
 
 
+def test_neighbours_of_some_are_weighted_by_their_own_median() -> None:
+    whole, some = neighbourhood(points(), 5), neighbourhood(points(), 5, rows=torch.tensor([4, 17, 9]))
+    assert some.rows.tolist() == [4, 17, 9]
+    assert torch.equal(some.indices, whole.indices[some.rows])
+    assert float(some.weights.median()) == pytest.approx(0.3679, abs=1e-4)
+
+
 def test_weights_fall_with_the_distance() -> None:
     near = neighbourhood(points(), 5, lambda_w=2.0)
     gaps = (points()[near.indices] - points()[:, None]).square().sum(-1)

@@ -19,6 +19,7 @@ from .errors import FieldError
 _SERIES_BELOW = 1e-2  # squared angle under which power series replace closed forms that cancel near zero
 _TINY = 1e-8  # the same where the closed form is only undefined at zero
 _COLLINEAR = 1e-6  # relative extent (squared) below which centres do not fix a rotation
+_DISTANCES = 1 << 27  # found at once: half a gigabyte
 
 
 def quat_normalize(quats: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
@@ -185,25 +186,51 @@ def _refuse(bad: Tensor, why: str, values: Tensor) -> None:
         raise FieldError(f"look_at: {why} (view {rows[0]}: {got}; {len(rows)} of {bad.numel()} affected)")
 
 
-def knn(points: Float[Tensor, "N 3"], k: int) -> tuple[Float[Tensor, "N k"], Int[Tensor, "N k"]]:
+def knn(
+    points: Float[Tensor, "N 3"], k: int, rows: Int[Tensor, " M"] | None = None
+) -> tuple[Float[Tensor, "M k"], Int[Tensor, "M k"]]:
     """Distances (ascending, in world units) and indices (int64) of each point's k nearest others.
 
-    Not differentiable; on the CPU through scipy's k-d tree, results on the device of `points`. The point
-    itself is left out, other points at the same place are not. Raises `FieldError` unless 1 <= k < N.
+    Those of all points, or of `rows`. Not differentiable. On the CPU through scipy's k-d tree; on a GPU by all
+    distances, some rows at a time, without waiting for the device: a tree on the CPU would be waited for longer. The
+    point itself is left out, other points at the same place are not. Raises `FieldError` unless 1 <= k < N.
     """
     count = len(points)
     if not 1 <= k < count:
         raise FieldError(f"knn: k must lie in [1, {count - 1}] for {count} points, got {k}")
+    points = points.detach()
+    rows = torch.arange(count, device=points.device) if rows is None else rows
+    return _knn_by_tree(points, k, rows) if points.device.type == "cpu" else knn_by_distance(points, k, rows)
+
+
+def _knn_by_tree(points: Tensor, k: int, rows: Tensor) -> tuple[Tensor, Tensor]:
     from scipy.spatial import KDTree
 
-    array = points.detach().cpu().double().numpy()
-    raw_distances, raw_indices = KDTree(array).query(array, k=k + 1, workers=-1)
+    array = points.double().numpy()
+    raw_distances, raw_indices = KDTree(array).query(array[rows.numpy()], k=k + 1, workers=-1)
     distances, indices = torch.from_numpy(raw_distances), torch.from_numpy(raw_indices).long()
-    is_self = indices == torch.arange(count)[:, None]
+    is_self = indices == rows[:, None]
     is_self[~is_self.any(1), -1] = True  # among duplicates the point itself may be cut off: drop the farthest instead
     keep = ~is_self
-    distances = distances[keep].view(count, k).to(points.dtype)
-    return distances.to(points.device), indices[keep].view(count, k).to(points.device)
+    return distances[keep].view(len(rows), k).to(points.dtype), indices[keep].view(len(rows), k)
+
+
+def knn_by_distance(
+    points: Float[Tensor, "N 3"], k: int, rows: Int[Tensor, " M"]
+) -> tuple[Float[Tensor, "M k"], Int[Tensor, "M k"]]:
+    """`knn` on any device, by all distances from `rows`.
+
+    Those are found as |a|^2 - 2 ab + |b|^2, which rounds by 1e-7 of |a|^2: points that far out are as far apart. The
+    distances that are returned are found again as lengths.
+    """
+    found = []
+    for part in rows.split(max(1, _DISTANCES // len(points))):
+        apart = torch.cdist(points[part], points, compute_mode="use_mm_for_euclid_dist")
+        apart.scatter_(1, part[:, None], torch.inf)
+        found.append(apart.topk(k, 1, largest=False).indices)
+    indices = torch.cat(found) if found else rows.new_zeros(0, k)
+    distances, order = (points[indices] - points[rows][:, None]).norm(dim=-1).sort(1)
+    return distances, indices.gather(1, order)
 
 
 class Similarity(NamedTuple):

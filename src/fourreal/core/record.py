@@ -25,30 +25,35 @@ class Recorder:
 
     What a function returned must be used, its gradient taken, and let go, before it runs again: a recording reads and
     writes the same memory each time. What cannot be recorded runs as it is, and a warning says so once.
+
+    A function has one recording at a time: called with other leaves, or inputs of another kind, it forgets that. Its
+    memory is given back then, which waits for the device: shapes should hold still for some time.
     """
 
     _owners: tuple[Any, ...] = ()
-    _recorded: dict[Hashable, _Recording | None] = field(default_factory=dict)
+    _kept: dict[str, _Kept] = field(default_factory=dict)
     _failing: set[str] = field(default_factory=set)
 
     def begin(self, *owners: Any) -> None:
         """Forget all recordings, and free their memory, unless `owners` are the same objects as the last time.
 
-        They are what recordings depend on besides their inputs: tensors that keep their place, and things that are not
-        tensors.
+        They are what recordings depend on besides leaves and inputs: things that are not tensors.
         """
-        if len(owners) == len(self._owners) and all(a is b for a, b in zip(owners, self._owners, strict=True)):
+        if _same(owners, self._owners):
             return
         self._owners = owners
-        if self._recorded:
-            self._recorded.clear()
+        for name in list(self._kept):
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        if self._kept.pop(name).recording is not None:
             torch.cuda.empty_cache()
 
     def run(self, name: str, function: Callable[..., Named], leaves: Sequence[Tensor], *inputs: Tensor) -> Named:
         """`function(*inputs)`, differentiable in `leaves` and in those of `inputs` that want a gradient.
 
         Args:
-            name: tells functions apart; with the kind of `inputs` it tells recordings apart.
+            name: tells functions apart.
             function: without randomness, and nothing in it waits for the device.
             leaves: tensors that keep their place and that `function` finds by itself.
             inputs: tensors that are others at each call.
@@ -56,21 +61,36 @@ class Recorder:
         able = torch.is_grad_enabled() and all(v.is_cuda for v in (*leaves, *inputs))
         if not able or name in self._failing:
             return function(*inputs)
-        key = name, tuple((v.shape, v.dtype, v.requires_grad) for v in inputs)
-        if key not in self._recorded:
-            self._recorded[key] = None
+        kind = tuple((v.shape, v.dtype, v.requires_grad) for v in (*leaves, *inputs))
+        kept = self._kept.get(name)
+        if kept is None or kept.kind != kind or not _same(kept.leaves, leaves):
+            if kept is not None:
+                self._forget(name)
+            self._kept[name] = _Kept(kind, tuple(leaves))
             return function(*inputs)
-        found = self._recorded[key]
-        if found is None:
+        if kept.recording is None:
             try:
-                found = self._recorded[key] = _Recording.of(function, leaves, inputs)
+                kept.recording = _Recording.of(function, leaves, inputs)
             except RuntimeError as error:
                 release_generators()
                 self._failing.add(name)
                 why = " ".join(str(error).split())[:200]
                 warnings.warn(f"{name}: runs operation by operation, since it cannot be recorded: {why}", stacklevel=3)
                 return function(*inputs)
-        return found(leaves, inputs)
+        return kept.recording(leaves, inputs)
+
+
+def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return len(some) == len(others) and all(a is b for a, b in zip(some, others, strict=True))
+
+
+@dataclass(eq=False)
+class _Kept:
+    """What a function was called with last, and its recording if it was the second time."""
+
+    kind: Hashable
+    leaves: tuple[Tensor, ...]
+    recording: _Recording | None = None
 
 
 @dataclass(frozen=True, eq=False)

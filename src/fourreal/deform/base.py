@@ -26,8 +26,8 @@ class Offsets(NamedTuple):
     log_scales: Tensor  # [(T,) N, 3]
 
     def apply(
-        self, means: Float[Tensor, "N 3"], quats: Float[Tensor, "N 4"], log_scales: Float[Tensor, "N 3"]
-    ) -> tuple[Float[Tensor, "*T N 3"], Float[Tensor, "*T N 4"], Float[Tensor, "*T N 3"]]:
+        self, means: Float[Tensor, "*T N 3"], quats: Float[Tensor, "*T N 4"], log_scales: Float[Tensor, "*T N 3"]
+    ) -> tuple[Float[Tensor, "*_ N 3"], Float[Tensor, "*_ N 4"], Float[Tensor, "*_ N 3"]]:
         """The deformed means, quats and log_scales: x + dx, (1 + dq) q, log s + ds.
 
         4Real (section "Background") has q + dq. Here dq is added to the identity and multiplies from the left, so that
@@ -59,10 +59,11 @@ class DeformField(Protocol):
         """World units ([], the scene's size) of one unit of the parameters, so that rates need no scene scale."""
         ...
 
-    def offsets(self, means: Float[Tensor, "N 3"], index: Index) -> Offsets:
+    def offsets(self, means: Float[Tensor, "*T N 3"], index: Index) -> Offsets:
         """Offsets of the Gaussians at canonical `means`, differentiable in these and in the parameters.
 
-        A number gives [N, ...], a tensor of T indices gives [T, N, ...]. Raises `FieldError` for indices outside
+        A number gives [N, ...], a tensor of T indices gives [T, N, ...]; networks also take means [T, N, 3], other ones
+        for each index. Raises `FieldError` for indices outside
         the range (where that needs no wait for a device) or, if the field is bound to a set, another number of means.
         """
         ...

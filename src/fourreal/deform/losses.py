@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from fourreal.core.errors import FieldError
@@ -54,27 +54,30 @@ class Neighbours(NamedTuple):
         return Neighbours(self.rows[chosen], self.indices[chosen], self.weights[chosen])
 
 
-def neighbourhood(means: Float[Tensor, "N 3"], k: int = 20, lambda_w: float | None = None) -> Neighbours:
+def neighbourhood(
+    means: Float[Tensor, "N 3"], k: int = 20, lambda_w: float | None = None, rows: Int64[Tensor, " M"] | None = None
+) -> Neighbours:
     """Each Gaussian's k nearest, weighted by w_ij = exp(-lambda_w |x_j - x_i|^2) (Dynamic 3D Gaussians).
 
-    Not differentiable. That paper has k = 20 and lambda_w = 2000 for scenes in metres.
+    Not differentiable, and nothing in it waits for a GPU. That paper has k = 20 and lambda_w = 2000 for scenes in
+    metres.
 
     Args:
         means: canonical centres.
         k: neighbours of each.
         lambda_w: in 1 / world units^2; by default 1 over the median squared distance of the pairs, whatever the scale.
+        rows: the Gaussians whose neighbours are wanted; None for all.
 
     Raises:
         FieldError: unless 1 <= k < N and lambda_w is finite and not negative.
     """
-    distances, indices = knn(means.detach(), k)
-    square = distances.square()
-    if lambda_w is None:
-        lambda_w = 1 / max(float(square.median()), 1e-20)
-    if not (math.isfinite(lambda_w) and lambda_w >= 0):
+    if lambda_w is not None and not (math.isfinite(lambda_w) and lambda_w >= 0):
         raise FieldError(f"lambda_w must be finite and not negative, got {lambda_w!r}")
-    rows = torch.arange(len(means), device=means.device)
-    return Neighbours(rows, indices, torch.exp(-lambda_w * square))
+    distances, indices = knn(means.detach(), k, rows)
+    square = distances.square()
+    steep = 1 / square.median().clamp_min(1e-20) if lambda_w is None else lambda_w
+    rows = torch.arange(len(means), device=means.device) if rows is None else rows
+    return Neighbours(rows, indices, torch.exp(-steep * square))
 
 
 def rigidity(

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.utils import skip_init
 
 from fourreal.core.checks import check_int
 
 from .base import Index, Offsets, as_indices, check_span, shaped
+from .half import network
 from .space import Space
 
 
@@ -111,75 +108,41 @@ class MlpField(nn.Module):
     def rebind(self, means: Float[Tensor, "N 3"]) -> None:
         """Nothing to do: the network knows no particular Gaussians."""
 
-    def offsets(self, means: Float[Tensor, "N 3"], index: Index) -> Offsets:
-        """See `DeformField`; times may be fractional."""
+    def offsets(self, means: Float[Tensor, "*T N 3"], index: Index) -> Offsets:
+        """See `DeformField`; times may be fractional. With means [T, N, 3] each index has Gaussians of its own."""
         times, single = as_indices(index, self.frames, means)
         position = encode(Space(self.centre, self.unit).contract(means), self.config.x_frequencies)
         if self.config.discrete:
             found = self._network(position, times)
-        else:
+        elif position.dim() == 2:
             found = self._network(position, torch.cat([times, times.new_full((1,), self.canonical)]))
             found = found[:-1] - found[-1:]
+        else:
+            found = self._network(position, times) - self._network(position, torch.full_like(times, self.canonical))
         found = torch.where((times == self.canonical)[:, None, None], torch.zeros_like(found), found)
         means_, quats, log_scales = found.split([3, 4, 3], -1)
         return shaped(Offsets(self.unit * means_, quats, log_scales), single)
 
     def _network(self, position: Tensor, times: Tensor) -> Tensor:
-        """[T, N, 10] of encoded positions [N, P]. Their part of a layer is computed once for all times."""
+        """[T, N, 10] of encoded positions [N, P] or [T, N, P]."""
         clock = encode(times[:, None] / max(self.frames - 1, 1) * 2 - 1, self.config.t_frequencies)
-        sizes = [position.shape[1], clock.shape[1]]
+        layers = [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
+        if position.is_cuda:
+            return network(position, clock, layers, self.heads, self.config.skip)
+        return self.heads(self._layers(position, clock, layers))
+
+    def _layers(self, position: Tensor, clock: Tensor, layers: list[nn.Linear]) -> Tensor:
+        """[T, N, width] the last hidden layer in full precision. What positions give is computed once for all times."""
+        sizes = [position.shape[-1], clock.shape[1]]
         hidden = position.new_zeros(0)
-        for number, layer in enumerate(self.hidden):
-            assert isinstance(layer, nn.Linear)
+        for number, layer in enumerate(layers):
             if number not in (0, self.config.skip):
-                hidden = F.relu(product(hidden, layer.weight, layer.bias))
+                hidden = F.relu(layer(hidden))
                 continue
             of_position, of_clock, of_hidden = layer.weight.split([*sizes, layer.in_features - sum(sizes)], 1)
-            mixed = product(position, of_position, layer.bias) + F.linear(clock, of_clock)[:, None]
-            hidden = F.relu(mixed + product(hidden, of_hidden) if number else mixed)
-        return self.heads(hidden)
-
-
-def product(values: Float[Tensor, "*B I"], weight: Float[Tensor, "O I"], bias: Tensor | None = None) -> Tensor:
-    """`F.linear`; on a GPU in TF32 (10 bits of mantissa), which is enough for a network, though not for cameras.
-
-    A step of `paper` multiplies 0.2 TFLOP: in float32 that alone would take minutes of a fit.
-    """
-    return _Product.apply(values, weight, bias) if values.is_cuda else F.linear(values, weight, bias)  # type: ignore[no-any-return]
-
-
-class _Product(torch.autograd.Function):
-    """torch's switch holds for all products while it is set, of the backward pass by itself."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(values, weight)
-        with _tensor_float():
-            return F.linear(values, weight, bias)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
-        values, weight = ctx.saved_tensors
-        (grad,) = grad_outputs
-        rows = grad.flatten(0, -2)
-        wants = ctx.needs_input_grad
-        with _tensor_float():
-            of_values = grad @ weight if wants[0] else None
-            of_weight = rows.T @ values.flatten(0, -2) if wants[1] else None
-        return of_values, of_weight, rows.sum(0) if wants[2] else None
-
-
-@contextmanager
-def _tensor_float() -> Iterator[None]:
-    switch = torch.backends.cuda.matmul
-    name, fast = ("fp32_precision", "tf32") if hasattr(switch, "fp32_precision") else ("allow_tf32", True)
-    before = getattr(switch, name)
-    setattr(switch, name, fast)
-    try:
-        yield
-    finally:
-        setattr(switch, name, before)
+            mixed = F.linear(position, of_position, layer.bias) + F.linear(clock, of_clock)[:, None]
+            hidden = F.relu(mixed + F.linear(hidden, of_hidden) if number else mixed)
+        return hidden
 
 
 def _linear(inputs: int, outputs: int, like: Tensor) -> nn.Linear:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from fourreal.core.geometry import quat_to_matrix
@@ -31,8 +32,10 @@ class GrowthStats(NamedTuple):
         return cls(zero, zero.clone())
 
 
-def accumulate(stats: GrowthStats, rendering: Rendering) -> GrowthStats:
+def accumulate(stats: GrowthStats, rendering: Rendering, rows: Int64[Tensor, "C M"] | None = None) -> GrowthStats:
     """`stats` with one more backward pass; needs `rendering.means2d.grad`, or `.absgrad`.
+
+    `rows` are those of the Gaussians that each view was drawn from, if these are not all.
 
     Absolute gradients are preferred (AbsGS, arXiv 2404.10484). As in gsplat, gradients are scaled from pixels to
     normalised device units and by the number of views, so that thresholds mean the same at every size and batch.
@@ -46,7 +49,10 @@ def accumulate(stats: GrowthStats, rendering: Rendering) -> GrowthStats:
     drawn = (rendering.radii > 0).all(-1)  # [C, N]
     x, y = (side / 2 * views * part for side, part in zip((width, height), grad.detach().unbind(-1), strict=True))
     norms = torch.stack([x, y], -1).norm(dim=-1) * drawn
-    return GrowthStats(stats.grads + norms.sum(0), stats.counts + drawn.sum(0))
+    if rows is None:
+        return GrowthStats(stats.grads + norms.sum(0), stats.counts + drawn.sum(0))
+    more = norms, drawn.to(stats.counts)
+    return GrowthStats(*(v.index_add(0, rows.flatten(), w.flatten()) for v, w in zip(stats, more, strict=True)))
 
 
 class GrowthReport(NamedTuple):

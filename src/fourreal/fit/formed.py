@@ -45,26 +45,57 @@ class CameraIncrements(nn.Module):
         return se3_exp(self.twists[index] * self.keep[index] * self.scale) @ viewmats
 
 
+class Canonical(NamedTuple):
+    """Gaussians as the state has them, all or some."""
+
+    means: Tensor  # [(V,) N, 3]
+    quats: Tensor  # [(V,) N, 4]
+    log_scales: Tensor  # [(V,) N, 3]
+    logit_opacities: Tensor  # [(V,) N]
+    colors: Tensor  # [(V,) N, 3]
+
+    @staticmethod
+    def of(state: FitState, rows: Tensor | None = None) -> Canonical:
+        """All Gaussians of a state, or some: `rows` as `taken` returns them."""
+        p = state.params
+        if rows is None:
+            return Canonical(p["means"], p["quats"], p["log_scales"], p["logit_opacities"], p["colors"])
+        means, quats, log_scales, logit_opacities, colors = rows.split([3, 4, 3, 1, 3], -1)
+        return Canonical(means, quats, log_scales, logit_opacities[..., 0], colors)
+
+
+def taken(state: FitState, rows: Int64[Tensor, "*B M"]) -> Float[Tensor, "*B M 14"]:
+    """The parameters of the Gaussians `rows`, side by side."""
+    p = Canonical.of(state)
+    side = torch.cat([*p[:3], p.logit_opacities[:, None], p.colors], 1)
+    return side.index_select(0, rows.flatten()).unflatten(0, rows.shape)
+
+
 class Choice(NamedTuple):
     """What a step looks at, on the device.
 
     Attributes:
         views: [V] int64 freeze frames; None for none.
-        frames: [T] int64 reference frames, in pairs of successive ones; None for none.
+        frames: [T] int64 reference frames, in pairs of successive ones, of which a phase with one frame a step draws
+            the first alone; None for none.
         near: neighbouring Gaussians that should move together; None if no loss asks.
         links: control nodes that may move, and their neighbours; None if no loss asks.
+        of_views: [V, M, 14] the Gaussians that each view is drawn from (`taken`); None for all.
+        of_frames: [M, 14] those that the frames are drawn from, and that `near` counts; None for all.
     """
 
     views: Tensor | None
     frames: Tensor | None
     near: Neighbours | None
     links: tuple[Tensor, Neighbours] | None
+    of_views: Tensor | None = None
+    of_frames: Tensor | None = None
 
     def tensors(self) -> list[Tensor]:
         """All of them in a row."""
         near = self.near or ()
         links = () if self.links is None else (self.links[0], *self.links[1])
-        return [v for v in (self.views, self.frames, *near, *links) if v is not None]
+        return [v for v in (self.views, self.frames, *near, *links, self.of_views, self.of_frames) if v is not None]
 
     def holding(self, tensors: Sequence[Tensor]) -> Choice:
         """The same choice with other `tensors`, in the order of the method of that name."""
@@ -76,7 +107,7 @@ class Choice(NamedTuple):
         views, frames = next_for(self.views), next_for(self.frames)
         near = None if self.near is None else Neighbours(*(next(rest) for _ in self.near))
         links = None if self.links is None else (next(rest), Neighbours(*(next(rest) for _ in self.links[1])))
-        return Choice(views, frames, near, links)
+        return Choice(views, frames, near, links, next_for(self.of_views), next_for(self.of_frames))
 
 
 class Formed(NamedTuple):
@@ -110,40 +141,70 @@ class Formed(NamedTuple):
 
 def formed(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> Formed:
     """The state's Gaussians as the chosen frames see them, and what their deformations cost."""
-    p = state.params
-    means, quats, log_scales = p["means"], p["quats"], p["log_scales"]
-    states: list[tuple[Tensor, Tensor, Tensor]] = []
-    matrices, ks, truth = [], [], []
-    terms: dict[str, Tensor] = {}
-    deformed = False
-    if (index := choice.views) is not None:
-        cameras = clips.freeze.cameras
-        matrices.append(_corrected(state, cameras.viewmats[index], index))
-        ks.append(cameras.Ks[index])
-        truth.append(clips.freeze.images[index])
-        if "warp" in phase.fields:
-            field, deformed = field_of(state, "warp"), True
-            warp = field.offsets(means, index)
-            states.append(warp.apply(means, quats, log_scales))
-            terms |= {"small": small(warp, field.unit)} if "small" in phase.losses else {}
-        else:
-            states.append(tuple(v.expand(len(index), *v.shape) for v in (means, quats, log_scales)))  # type: ignore[arg-type]
-    if (index := choice.frames) is not None and clips.reference is not None:
-        cameras = clips.reference.cameras
-        matrices.append(cameras.viewmats[index])
-        ks.append(cameras.Ks[index])
-        truth.append(clips.reference.images[index])
-        field, deformed = field_of(state, "motion"), True
-        motion = field.offsets(means, cameras.moments[index])
-        states.append(motion.apply(means, quats, log_scales))
-        terms |= _motion_terms(motion, means.detach(), field, phase, choice)
-    size = clips.freeze.cameras
+    parts: list[_Part] = []
+    if choice.views is not None:
+        parts.append(_of_views(state, phase, clips, choice))
+    if choice.frames is not None and clips.reference is not None:
+        parts.append(_of_frames(state, phase, clips, choice))
+    states, sources, matrices, ks, truth, terms = zip(*parts, strict=True)
+    counts, size = [len(v) for v in matrices], clips.freeze.cameras
     views = Views(torch.cat(matrices), torch.cat(ks), size.width, size.height)
-    opacities, colors = torch.sigmoid(p["logit_opacities"]), p["colors"]
-    if deformed:
-        means, quats, log_scales = (torch.cat(column) for column in zip(*states, strict=True))
-    # else one state for all views: faster
-    return Formed(Splats(means, quats, log_scales.exp(), opacities, colors), views, torch.cat(truth), terms)
+    if choice.of_views is None and choice.of_frames is None:
+        opacities, colors = torch.sigmoid(sources[0].logit_opacities), sources[0].colors
+    else:
+        logits, colors = (_each([p[k] for p in sources], counts, k - 2) for k in (3, 4))
+        opacities = torch.sigmoid(logits)
+    if any(v is not None for v in states) or colors.dim() > 2:
+        moved = [v or p[:3] for v, p in zip(states, sources, strict=True)]
+        means, quats, log_scales = (_each(column, counts, 2) for column in zip(*moved, strict=True))
+    else:  # one state for all views: faster
+        means, quats, log_scales = sources[0][:3]
+    costs = {k: v for part in terms for k, v in part.items()}
+    return Formed(Splats(means, quats, log_scales.exp(), opacities, colors), views, torch.cat(truth), costs)
+
+
+class _Part(NamedTuple):
+    """What is formed for the frames of one clip."""
+
+    moved: tuple[Tensor, Tensor, Tensor] | None  # deformed means, quats, log_scales; None if nothing is
+    source: Canonical
+    viewmats: Tensor
+    Ks: Tensor
+    truth: Tensor
+    terms: dict[str, Float[Tensor, ""]]
+
+
+def _each(columns: Sequence[Tensor], counts: Sequence[int], trailing: int) -> Tensor:
+    """One tensor with a row a frame, of one a clip; those with `trailing` dimensions are shared by its frames."""
+    wide = [v.expand(count, *v.shape) if v.dim() == trailing else v for v, count in zip(columns, counts, strict=True)]
+    return torch.cat(wide)
+
+
+def _of_views(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> _Part:
+    """Freeze frames, warped if the phase says so."""
+    assert choice.views is not None
+    index, cameras, source = choice.views, clips.freeze.cameras, Canonical.of(state, choice.of_views)
+    moved, terms = None, {}
+    if "warp" in phase.fields:
+        field = field_of(state, "warp")
+        warp = field.offsets(source.means, index)
+        moved = warp.apply(*source[:3])
+        terms = {"small": small(warp, field.unit)} if "small" in phase.losses else {}
+    truth = clips.freeze.images[index]
+    return _Part(moved, source, corrected(state, cameras.viewmats[index], index), cameras.Ks[index], truth, terms)
+
+
+def _of_frames(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> _Part:
+    """Reference frames, in motion."""
+    assert choice.frames is not None
+    assert clips.reference is not None
+    index, cameras, source = choice.frames, clips.reference.cameras, Canonical.of(state, choice.of_frames)
+    drawn = index[:1] if phase.frames == 1 else index
+    field = field_of(state, "motion")
+    motion = field.offsets(source.means, cameras.moments[index])
+    moved = Offsets(*(v[: len(drawn)] for v in motion)).apply(*source[:3])
+    terms = _motion_terms(motion, source.means.detach(), field, phase, choice)
+    return _Part(moved, source, cameras.viewmats[drawn], cameras.Ks[drawn], clips.reference.images[drawn], terms)
 
 
 def field_of(state: FitState, name: str) -> DeformField:
@@ -158,7 +219,8 @@ def motion_of(state: FitState) -> DeformField | None:
     return field_of(state, "motion") if "motion" in state.modules else None
 
 
-def _corrected(state: FitState, viewmats: Tensor, index: Tensor) -> Tensor:
+def corrected(state: FitState, viewmats: Float[Tensor, "C 4 4"], index: Int64[Tensor, " C"]) -> Float[Tensor, "C 4 4"]:
+    """The world-to-camera matrices of freeze frames `index` with the increments that the state has for them."""
     poses = state.modules.get("poses")
     return poses.apply_to(viewmats, index) if isinstance(poses, CameraIncrements) else viewmats
 

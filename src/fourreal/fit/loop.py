@@ -26,6 +26,7 @@ class Evaluation(NamedTuple):
     loss: Tensor  # scalar to descend
     terms: Mapping[str, Tensor]  # unweighted losses by name, detached scalars
     rendering: Rendering  # what was rendered, for density control
+    rows: Tensor | None = None  # [C, M] int64 the Gaussians that each image was drawn from; None for all
 
 
 Objective = Callable[[FitState, Phase], Evaluation]
@@ -109,7 +110,7 @@ def _step(state: FitState, phase: Phase, objective: Objective) -> Mapping[str, T
     evaluation.loss.backward()
     state.drop_held_gradients()
     if growing:
-        state.stats = accumulate(state.stats, evaluation.rendering)
+        state.stats = accumulate(state.stats, evaluation.rendering, evaluation.rows)
     state.optimizer.step()
     state.project()
     state.step += 1
@@ -141,6 +142,7 @@ def _set_trainable(state: FitState, phase: Phase) -> None:
         if rate is not None:
             scale = state.extent if name == "means" else 1.0
             group["lr"] = rate.at(progress) * scale * state.rate_factor
+            group["betas"] = phase.betas
 
 
 def _recover(good: tuple[dict[str, Tensor], Mapping], state: FitState, phase: Phase) -> FitState:

@@ -25,7 +25,7 @@ def dssim(image: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> F
     return 1 - ssim(image, truth).mean()
 
 
-def haze(opacities: Float[Tensor, " N"], drawn: Bool[Tensor, " N"]) -> Float[Tensor, ""]:
+def haze(opacities: Float[Tensor, "*C N"], drawn: Bool[Tensor, "*C N"]) -> Float[Tensor, ""]:
     """Mean opacity: a light pull that clears half-transparent floaters (as in 3DGS-MCMC, arXiv 2404.09591).
 
     Only of what was drawn: where no picture looks, nothing could pull back.

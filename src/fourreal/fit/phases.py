@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fourreal.core.errors import FieldError
+
+_SETTLE = 25  # steps at least between two rounds of growth: what is new must find its place first
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Phase:
             multiplied by the scene extent, as in 3DGS.
         losses: weight by name of a function in `fit.losses` (IMAGE_LOSSES or SPLAT_LOSSES).
         views: images of the canonical instant rendered and compared a step.
-        frames: images of the reference clip, of other instants, rendered and compared a step (even: pairs).
+        frames: images of the reference clip, of other instants, rendered and compared a step: pairs of successive
+            ones, or 1, beside which the state at a neighbouring time is only formed, for the losses between times.
         fields: deformations that apply, trained or not: "warp" (per-frame inconsistency), "motion" (time).
         shrink: images are compared at 1/shrink of their size (coarse to fine).
         most: pictures with more pixels than a 16:9 one of this width are shrunk further, by a whole factor; 0 for no
@@ -104,9 +107,10 @@ class Phase:
         guidance: score distillation by a video model, where one is given to the fit.
         hold: Gaussians that are there when the phase begins stay as they are; only those that it adds are trained
             (4Real, section 4: what motion reveals is filled by new Gaussians).
+        betas: Adam's decay of its averages a step.
 
     Raises:
-        FieldError: if steps, views or shrink are not positive, or nothing is trained or compared.
+        FieldError: if steps, views or shrink are not positive, frames are odd, or nothing is trained or compared.
     """
 
     name: str
@@ -121,11 +125,14 @@ class Phase:
     growth: Growth | None = None
     guidance: Guidance | None = None
     hold: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("views", int(self.frames == 0)), ("frames", 0), ("shrink", 1), ("most", 0)):
             if getattr(self, name) < least:
                 raise FieldError(f"Phase.{name} must be at least {least}, got {getattr(self, name)}")
+        if self.frames % 2 and self.frames > 1:
+            raise FieldError(f"Phase.frames must be 1 or even, for frames come in pairs, got {self.frames}")
         if not self.rates or not self.losses:
             raise FieldError(f"Phase {self.name!r} must train something and have a loss")
 
@@ -133,3 +140,29 @@ class Phase:
         """By which factor pictures of a size are shrunk."""
         share = height * width / (self.most * self.most * 9 / 16) if self.most else 1.0
         return self.shrink * max(1, round(math.sqrt(share)))
+
+
+def batched(phase: Phase, views: int, frames: int = 0) -> Phase:
+    """`phase`, which looks at one image a step, as fewer steps that look at `views` + `frames` images each.
+
+    It sees as many images in all. For B images a step, rates grow by sqrt(B) and Adam's averages decay as far by the
+    image, beta^B: gradients of a Gaussian from different views are nearly independent of each other, so that their mean
+    is sqrt(B) times less noisy (Grendel-GS, arXiv 2406.18533, section 4.2, for 3DGS; S. Malladi et al., NeurIPS 2022,
+    for networks). Growth gathers as many views between its rounds, but its rounds are at least 25 steps apart; its
+    thresholds are of means over views and stay. A score is a batch by itself and keeps its place beside the images, so
+    there are as many fewer scores.
+    """
+    count = views + frames
+    root = math.sqrt(count)
+    growth = phase.growth and replace(
+        phase.growth, every=max(min(_SETTLE, phase.growth.every), phase.growth.every // count)
+    )
+    return replace(
+        phase,
+        steps=max(1, round(phase.steps / count)),
+        rates={k: Rate(root * v.start, root * v.end) for k, v in phase.rates.items()},
+        views=views,
+        frames=frames,
+        growth=growth,
+        betas=(phase.betas[0] ** count, phase.betas[1] ** count),
+    )

@@ -81,7 +81,9 @@ def fit_canonical(
     beginning = Beginning(seeds, clips.freeze.extent(), config.seed, _modules(clips, seeds.means, config), lens)
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
     frozen = Clips(clips.freeze, None, clips.canonical)
-    objective = taught(dynamic_objective(frozen, select(device)), frozen, teacher, select(device))
+    objective = taught(
+        dynamic_objective(frozen, select(device), shown_only=config.field == "mlp"), frozen, teacher, select(device)
+    )
     return fit_from(
         beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
     )

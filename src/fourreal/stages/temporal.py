@@ -91,7 +91,9 @@ def fit_temporal(
     lens = Lens.of(clips.freeze.cameras, focus_distance(clips.freeze))
     beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion}, lens)
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
-    objective = taught(dynamic_objective(clips, select(device)), clips, teacher, select(device))
+    objective = taught(
+        dynamic_objective(clips, select(device), shown_only=config.field == "mlp"), clips, teacher, select(device)
+    )
     return fit_from(
         beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
     )
