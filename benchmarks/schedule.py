@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--size", type=int, default=512, help="width; the height is 9/16 of it")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the steps")
-    parser.add_argument("--images", type=int, default=8, help="images a step of the paper's schedule: 1 or even")
+    parser.add_argument("--images", type=int, default=4, help="images a step of the paper's schedule: 1 or even")
     parser.add_argument("--gaussians", type=int, default=20_000, help="to start from")
     parser.add_argument("--naive", action="store_true")
     parser.add_argument("--eager", action="store_true")

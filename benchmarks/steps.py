@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--size", type=int, default=512, help="width; the height is 9/16 of it")
     parser.add_argument("--gaussians", type=int, default=50_000)
-    parser.add_argument("--images", type=int, default=8, help="a step")
+    parser.add_argument("--images", type=int, default=4, help="a step")
     parser.add_argument("--steps", type=int, default=40, help="against the clock; under the profiler a quarter")
     parser.add_argument("--eager", action="store_true")
     parser.add_argument("--rows", type=int, default=25, help="of each table")

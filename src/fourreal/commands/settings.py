@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 RecipeName = Literal["preview", "default", "paper"]
 _STEP = {"preview": 8.0, "default": 6.0, "paper": 4.0}  # degrees between freeze-time frames
 _SEEDS = {"preview": 12_000, "default": 20_000, "paper": 40_000}
-_IMAGES = 8  # a step of the paper's schedule
+_IMAGES = 4  # a step of the paper's schedule
 
 
 @dataclass(frozen=True)
