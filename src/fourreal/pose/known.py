@@ -17,7 +17,7 @@ from ._threads import one_thread
 from .align import align, differences
 from .base import Finding, PoseError, PoseHint, PoseReport, Poses, in_scene_frame
 from .checks import examine
-from .colmap import ATTEMPTS, Colmap
+from .colmap import Colmap
 from .tracks import Trail, follow, track_error, triangulate
 
 _FINE = 0.5  # pixels at 256 columns: cameras that fit the followed points this well are taken as they are
@@ -95,7 +95,7 @@ def corrected(cameras: Cameras, video: Video, canonical: int) -> tuple[Cameras, 
         return cameras, ""
     wrong = f"the given cameras do not fit points followed through the clip ({before:.1f} px)"
     try:
-        found = Colmap(ATTEMPTS[:1]).estimate(video, PoseHint(canonical, focal=float(cameras.Ks[0, 0, 0])))
+        found = Colmap().estimate(video, PoseHint(canonical, focal=float(cameras.Ks[0, 0, 0])))
     except (PoseError, MissingDependencyError) as error:
         return cameras, f"{wrong} and are kept, for there are no others: {error}"
     better = _in_place(found.cameras, cameras, canonical)
