@@ -61,7 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--size", type=int, default=512, help="width; the height is 9/16 of it")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the steps")
-    parser.add_argument("--images", type=int, default=4, help="images a step of the paper's schedule: 1 or even")
+    parser.add_argument(
+        "--images", type=int, nargs=2, default=(4, 2), metavar=("FROZEN", "MOVING"),
+        help="images a step of the paper's stages: 1 or even",
+    )  # fmt: skip
     parser.add_argument("--gaussians", type=int, default=20_000, help="to start from")
     parser.add_argument("--naive", action="store_true")
     parser.add_argument("--eager", action="store_true")
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         make_eager()
     clocks.watch()
     case = world_case(JUDGED + args.seed, Filming(args.size, 2 * round(args.size * 9 / 32)), device)
-    first, second = tables(args.recipe, args.effort, 1 if args.naive else args.images)
+    first, second = tables(args.recipe, args.effort, (1, 1) if args.naive else args.images)
     field: Literal["nodes", "mlp"] = "mlp" if args.recipe == "paper" else "nodes"
     begun = time.perf_counter()
     clock = Clock(begun, {}, {})
@@ -105,11 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(args.json, {**said, **found, "frozen": frozen, "scores": scores})
 
 
-def tables(recipe: str, effort: float, images: int) -> tuple[tuple[Phase, ...], tuple[Phase, ...]]:
+def tables(recipe: str, effort: float, images: Sequence[int]) -> tuple[tuple[Phase, ...], tuple[Phase, ...]]:
     """Both stages' phases; only the paper's schedule is told how many images a step has."""
     if recipe == "default":
         return canonical_default(effort), temporal_default(effort)
-    return canonical_paper(effort, images=images), temporal_paper(effort, images=images)
+    return canonical_paper(effort, images=images[0]), temporal_paper(effort, images=images[1])
 
 
 def row(phase: Phase, clock: Clock, effort: float) -> dict[str, Any]:

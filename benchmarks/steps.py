@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.eager:
         make_eager()
     case = world_case(JUDGED + 1, Filming(args.size, 2 * round(args.size * 9 / 32)), device)
-    phase = next(p for table in tables("paper", 1.0, args.images) for p in table if p.name == args.phase)
+    phase = next(p for table in tables("paper", 1.0, 2 * [args.images]) for p in table if p.name == args.phase)
     state, objective = begun(case, phase, args.gaussians)
     clocks = Clocks(device)
     clocks.watch()

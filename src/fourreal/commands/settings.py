@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 RecipeName = Literal["preview", "default", "paper"]
 _STEP = {"preview": 8.0, "default": 6.0, "paper": 4.0}  # degrees between freeze-time frames
 _SEEDS = {"preview": 12_000, "default": 20_000, "paper": 40_000}
-_IMAGES = 4  # a step of the paper's schedule
+_IMAGES = 4, 2  # a step of both stages of the paper's schedule: the frozen instant loses nothing, motion soon does
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,10 @@ def fits(recipe: RecipeName, effort: float, seed: int, guided: bool = False) -> 
     if not 0 < effort <= 100:
         raise FourRealError(f"--effort must lie in (0, 100], got {effort:g}; 1 is the usual")
     if recipe == "paper":
-        phases = (make(effort, guided=guided, images=_IMAGES) for make in (canonical_paper, temporal_paper))
-        first = CanonicalConfig(next(phases), _SEEDS[recipe], seed=seed, field="mlp")
-        return first, TemporalConfig(next(phases), seed=seed, field="mlp")
+        frozen = canonical_paper(effort, guided=guided, images=_IMAGES[0])
+        moving = temporal_paper(effort, guided=guided, images=_IMAGES[1])
+        first = CanonicalConfig(frozen, _SEEDS[recipe], seed=seed, field="mlp")
+        return first, TemporalConfig(moving, seed=seed, field="mlp")
     steps, guided = (0.4 * effort, False) if recipe == "preview" else (effort, guided)
     first = CanonicalConfig(canonical_default(steps, guided=guided), _SEEDS[recipe], seed=seed)
     return first, TemporalConfig(temporal_default(steps, guided=guided), seed=seed)
