@@ -154,7 +154,7 @@ def forget(model: LatentVideoModel) -> None:
     """Let go of a model's recordings and of its weights as they were laid out, whoever still holds the model."""
     model.codec.replays._recorded.clear()
     model.codec.replays._seen.clear()
-    model.codec._recorder._recorded.clear()
+    model.codec._recorder.begin(model)
     model.codec._state.clips = model.codec._state.where = None
 
 

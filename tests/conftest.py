@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import jaxtyping
@@ -28,6 +29,15 @@ _CHECKED = [
     "export",
 ]
 jaxtyping.install_import_hook([f"fourreal.{name}" for name in _CHECKED], "typecheck.checker")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Networks as small as those of tests gain nothing from a second thread, and wait long for it on busy cores."""
+    usual = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(usual)
 
 
 @pytest.fixture(autouse=True)

@@ -6,24 +6,15 @@ import argparse
 import importlib
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _TINY = ["--device", "cpu", "--tiny", "--sizes", "144", "--repeat", "1", "--warmup", "0", "--vae-dtype", "float32"]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and wait for it long where cores are busy."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture

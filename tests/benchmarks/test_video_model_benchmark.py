@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -16,18 +15,11 @@ from fourreal.video.embedded.upsampler import UpsamplerConfig, UpsamplerNetwork
 from fourreal.video.embedded.weights import BASE, UPSAMPLER, History, save_base, save_upsampler
 from fourreal.worlds import caption_words
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 _FOLDER = Path(__file__).parents[2] / "benchmarks"
 _FEW = ["--device", "cpu", "--count", "2", "--steps", "1", "--sds", "pixels", "--sds-steps", "3"]
 _JUDGE = ["--classifier-clips", "8", "--classifier-epochs", "1", "--classifier-width", "8"]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and wait for it long where cores are busy."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -20,19 +20,12 @@ from fourreal.video.latent.codec import Codec
 
 from .tiny_latent import tiny_latent
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 KINDS = ("2.1", "2.2")
 SIZES = {"2.1": (16, 24), "2.2": (32, 48)}
 # Pieces that are first, second (which looks back to the first), and others; every way through the longest.
 CASES = [("joined", 1), ("joined", 5), *((way, 13) for way in WAYS)]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and wait for it long where cores are busy."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

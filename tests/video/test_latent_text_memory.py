@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,16 +14,9 @@ from fourreal.video.latent.wan_text import TextMemory
 
 from .tiny_latent import scratch, tiny_folder, tiny_settings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LEVELS = (0.5, 2.0, 30.0)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small gain nothing from a second thread, and wait for it long where cores are busy."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(usual)
 
 
 def opened(kind: str, **more: Any) -> LatentVideoModel:
