@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from fourreal.core.storage import write_json
 from fourreal.stages.comparison import write_comparison
 from fourreal.stages.trial import Filming, Lifted
 
@@ -35,6 +36,7 @@ class Setting:
     plain: bool = True
     fit_seed: int = 0
     methods: tuple[str, ...] | None = None
+    json: Path | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
 
@@ -47,7 +49,7 @@ class Setting:
         return [r for r in self.rows if r["section"] == section]
 
     def note(self, section: str, case: str, method: str, scores: Scores, result: Lifted, **more: Any) -> None:
-        """Keep the figures of one fit, and print them."""
+        """Keep the figures of one fit, print them, and write all there are so far."""
         row = {
             "section": section,
             "case": case,
@@ -59,8 +61,14 @@ class Setting:
             "scores": {k: {m: round(v, 4) for m, v in part.items()} for k, part in scores.items()},
         }
         self.rows.append(row)
+        self.write()
         figures = "  ".join(f"{k} {v['psnr']:.2f}" for k, v in scores.items())
         print(f"  {section} | {case[:40]} | {method} | {row['seconds']:.0f} s | {figures}", flush=True)
+
+    def write(self) -> None:
+        """The JSON file, if one is asked for."""
+        if self.json is not None:
+            write_json(self.json, {"rows": self.rows, "failed": self.failed})
 
     def picture(self, name: str, result: Lifted, truth: Mapping[str, Any], groups: Sequence[str], title: str) -> None:
         """Truth beside render: two pictures of each group."""

@@ -42,7 +42,7 @@ from _lift_poses import poses, poses_tables
 from _lift_report import Setting
 from _lift_score import score, score_tables
 
-from fourreal.core.storage import read_json, write_json
+from fourreal.core.storage import read_json
 from fourreal.stages.trial import JUDGED, TUNING, Filming
 
 SECTIONS = {
@@ -105,12 +105,13 @@ def setting_of(arguments: Sequence[str] | None) -> tuple[Setting, argparse.Names
         plain=not args.no_plain,
         fit_seed=args.fit_seed,
         methods=None if args.methods is None else tuple(args.methods),
+        json=args.json,
     )
     return setting, args
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the sections; the JSON file is written after each."""
+    """Run the sections; the JSON file is written after each fit."""
     setting, args = setting_of(arguments)
     for file in args.tables or ():
         held = read_json(file)
@@ -120,8 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not args.tables:
             SECTIONS[name](setting)
         TABLES[name](setting)
-        if args.json is not None:
-            write_json(args.json, {"rows": setting.rows, "failed": setting.failed})
+        setting.write()
 
 
 if __name__ == "__main__":
