@@ -221,9 +221,9 @@ class TestUnknown:
 
 @pytest.mark.parametrize("kind", ["wan", "wan-ti2v"])
 def test_scores_work_on_whole_clips_and_drawing_does_not(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny, asked = tiny_latent(kind), []
-    vae = tiny.codec.vae
-    model = replace(tiny, codec=Codec.of(vae, "joined"))
+    model, asked = tiny_latent(kind), []
+    vae = model.codec.vae
+    pieces = replace(model, codec=Codec.of(vae, None))
     encode, decode = vae._encode, vae._decode
     monkeypatch.setattr(vae, "_encode", lambda *a, **k: asked.append("encode") or encode(*a, **k))
     monkeypatch.setattr(vae, "_decode", lambda *a, **k: asked.append("decode") or decode(*a, **k))
@@ -231,7 +231,7 @@ def test_scores_work_on_whole_clips_and_drawing_does_not(kind: str, monkeypatch:
     z = model.encode(frames)
     shown = model.decode(z)
     assert asked == []
-    assert torch.equal(tiny.encode(frames), tiny.codec.encode(frames)[0].transpose(0, 1)), "asked for, not by default"
+    assert torch.equal(pieces.encode(frames), model.codec.encode(frames)[0].transpose(0, 1)), "it can be declined"
     asked.clear()
     torch.testing.assert_close(z, model.codec.encode(frames)[0].transpose(0, 1), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(shown, model.codec.decode(z.transpose(0, 1)[None])[0], atol=1e-4, rtol=1e-4)

@@ -63,22 +63,22 @@ class Codec:
         vae: `AutoencoderKLWan`, `AutoencoderKLLTXVideo` or `AutoencoderKLLTX2Video`, frozen.
         stride: frames of one latent frame.
         cell: pixels on a side of one latent pixel.
-        way: how scores convolve whole clips, where the autoencoder is one that `Clips` knows; None leaves all to
-            diffusers, which works piece by piece. None until the others have been timed on a GPU.
+        way: how scores convolve whole clips, where the autoencoder is one that `Clips` knows (`WAYS`; "joined" was the
+            quickest of them on an H200); None leaves all to diffusers, which works piece by piece.
         replays: records what score distillation asks for again and again; networks use it as well.
     """
 
     vae: Any
     stride: int
     cell: int
-    way: Way | None = None
+    way: Way | None = "joined"
     replays: Replays = field(default_factory=Replays, repr=False)
     _recorder: Recorder = field(default_factory=Recorder, repr=False)
     _state: _State = field(default_factory=_State, repr=False)
     _moved: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     @staticmethod
-    def of(vae: Any, way: Way | None = None) -> Codec:
+    def of(vae: Any, way: Way | None = "joined") -> Codec:
         """The codec of a loaded autoencoder; its ratios are read from it, never assumed."""
         vae.requires_grad_(False).eval()
         if hasattr(vae, "temporal_compression_ratio"):
