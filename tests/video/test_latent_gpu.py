@@ -89,8 +89,8 @@ def test_recorded_scores_are_those_of_launched_kernels(kind: str, mode: Gradient
     assert replays._recorded
     assert all(replays._recorded.values())
     recorder = model.codec._recorder  # type: ignore[attr-defined]
-    assert bool(recorder._recorded) == (mode == "latent")
-    assert all(recorder._recorded.values())
+    assert bool(recorder._kept) == (mode == "latent")
+    assert all(kept.recording for kept in recorder._kept.values())
     replays._seen.clear()
     replays._recorded.clear()
     replays.run = lambda _, function, **inputs: function(**inputs)
@@ -157,7 +157,7 @@ class TestWholeClips:
 
         with codec.scoring():
             apart = [gradient(codec.encode(clip), clip) for clip in clips for _ in range(2)][1::2]
-            assert any(codec._recorder._recorded.values())
+            assert any(kept.recording for kept in codec._recorder._kept.values())
             made = [codec.encode(clip) for clip in clips]
             together = [gradient(one, clip) for one, clip in zip(made, clips, strict=True)]
             torch.testing.assert_close(together, apart, atol=1e-6, rtol=1e-4)
