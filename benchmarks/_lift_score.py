@@ -59,7 +59,8 @@ class Known:
         quarter = (max(1, size[0] // 4), max(1, size[1] // 4))
         moment = filming.instant / filming.frames
         options = {"size": size, "score_size": quarter, "frames": filming.frames, "moment": moment}
-        return Teacher.of(OracleVideoModel(seed, **options, device=self._setting.device), caption)
+        model = OracleVideoModel(seed, **options, registered=True, device=self._setting.device)
+        return Teacher.of(model, caption)
 
 
 def _fit(setting: Setting, section: str, case: Case, method: str, teacher: Teacher | None) -> None:

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FieldError
 from fourreal.guidance import Augmentation, Known, augment, draw_augmentation
 
@@ -78,3 +79,12 @@ def test_impossible_requests() -> None:
         draw_augmentation((5, 5), (6, 4), torch.Generator())
     with pytest.raises(FieldError, match="does not touch"):
         Augmentation(9, 0, 3, 3).apply(torch.zeros(1, 3, 5, 5))
+
+
+def test_cameras_of_a_window_see_points_where_the_window_has_them() -> None:
+    cameras = Cameras(torch.eye(4)[None], torch.tensor([[[50.0, 0, 32], [0, 50, 18], [0, 0, 1]]]), 64, 36)
+    point = torch.tensor([[[0.3, -0.2, 2.0]]])
+    window = Augmentation(top=-2, left=16, height=18, width=32)
+    seen = window.seen(cameras)
+    assert (seen.height, seen.width) == (18, 32)
+    torch.testing.assert_close(seen.project(point)[0], cameras.project(point)[0] - torch.tensor([16.0, -2.0]))

@@ -121,6 +121,32 @@ def test_a_teacher_of_larger_pictures_is_shown_larger_ones(clips: Clips, least: 
     assert asked == [least] * 4
 
 
+@pytest.mark.parametrize("kind", ["multi-view", "joint"])
+@pytest.mark.parametrize("registered", [True, False])
+def test_an_oracle_in_the_scenes_own_world_shows_what_the_known_frame_shows(
+    clips: Clips, kind: str, registered: bool
+) -> None:
+    """Crop, shift, moment and camera of a drawn clip reach it: its first frame is the known one, of a true clip."""
+    found: list[float] = []
+
+    class Watched(OracleVideoModel):
+        def denoise(self, x: Tensor, sigma: float, text: Any, *, known: Any, camera: Any) -> Tensor:
+            if text.context == "freeze":  # elsewhere the known frame is the render, which is spoiled here
+                own = super().denoise(x, sigma, text, known=None, camera=camera)
+                found.append(float(psnr((own[:1] + 1) / 2, (self._encoded(known.frames) + 1) / 2)))
+            return super().denoise(x, sigma, text, known=known, camera=camera)
+
+    model = Watched(4, size=(HEIGHT, WIDTH), score_size=(18, 32), frames=4, registered=registered)
+    planned = replace(phase(kind), steps=16)
+    told = Teacher.of(model, "what the oracle knows")
+    fit(darkened(clips), [planned], taught(dynamic_objective(clips, render), clips, told, render))
+    assert len(found) >= 4
+    if registered:
+        assert min(found) > 40
+    else:
+        assert min(found) < 24, "it knows a path about the subject, and neither crop nor moment"
+
+
 def test_levels_out_of_order_are_an_error() -> None:
     with pytest.raises(FieldError, match="lowest <= highest"):
         Guidance("joint", 20.0, highest=0.1, lowest=0.5)

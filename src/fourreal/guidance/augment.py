@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FieldError
 
 from .base import Known
@@ -31,6 +32,16 @@ class Augmentation(NamedTuple):
         padded = F.pad(frames, [max(0, s) for s in sides], mode="replicate") if max(sides) > 0 else frames
         top, left = max(0, self.top), max(0, self.left)
         return padded[..., top : top + self.height, left : left + self.width]
+
+    def told(self, known: Known | None) -> Known | None:
+        """Known frames, seen through the same window."""
+        return None if known is None else Known(known.indices, self.apply(known.frames))
+
+    def seen(self, cameras: Cameras) -> Cameras:
+        """The cameras whose pictures the windows are, edges repeated aside."""
+        Ks = cameras.Ks.clone()
+        Ks[:, :2, 2] -= Ks.new_tensor([self.left, self.top])
+        return Cameras(cameras.viewmats, Ks, self.width, self.height, cameras.times)
 
 
 def draw_augmentation(size: tuple[int, int], score_size: tuple[int, int], generator: torch.Generator) -> Augmentation:
@@ -66,5 +77,4 @@ def augment(
     """One drawn augmentation of a clip and, alike, of its known frames. Raises as `draw_augmentation`."""
     height, width = frames.shape[-2:]
     drawn = draw_augmentation((height, width), score_size, generator)
-    told = None if known is None else Known(known.indices, drawn.apply(known.frames))
-    return drawn.apply(frames), told
+    return drawn.apply(frames), drawn.told(known)

@@ -19,10 +19,11 @@ from fourreal.fit.loop import Evaluation, Objective
 from fourreal.fit.phases import Guidance, Phase
 from fourreal.fit.state import FitState
 from fourreal.guidance import (
+    Augmentation,
     Known,
     annealed_level,
-    augment,
     camera_path_of,
+    draw_augmentation,
     fixed_view_clip,
     freeze_time_clip,
     multi_view_clip,
@@ -177,17 +178,26 @@ def _score(
     if first.shape != frames.shape[1:]:
         first = F.interpolate(first[None], frames.shape[-2:], mode="bilinear", antialias=True)[0]
     known = Known((0,), first[None].clamp(0, 1))
-    asked = teach(model, shot.text, camera=_path(shot.cameras, clips, focus), gradient=teacher.gradient)
-    clip, told = augment(frames, known, asked.size, generator)
+    window = draw_augmentation((frames.shape[-2], frames.shape[-1]), model.spec.picture_size, generator)
+    path = _path(shot.cameras, window, clips, focus)
+    asked = teach(model, shot.text, camera=path, gradient=teacher.gradient)
     return sds_loss(
-        clip, asked.encode, asked.denoise, sigma=sigma, generator=generator, known=told, decode=asked.decode
+        window.apply(frames),
+        asked.encode,
+        asked.denoise,
+        sigma=sigma,
+        generator=generator,
+        known=window.told(known),
+        decode=asked.decode,
     )
 
 
-def _path(cameras: Cameras, clips: Clips, focus: Tensor) -> CameraPath:
-    """Where the clip's camera goes, relative to the canonical camera."""
+def _path(cameras: Cameras, window: Augmentation, clips: Clips, focus: Tensor) -> CameraPath:
+    """Where the clip's camera goes, relative to the canonical camera, and what exactly it sees."""
     start = clips.freeze.cameras[clips.canonical].to("cpu")
     way = Cameras(
         torch.cat([start.viewmats, cameras.viewmats]), torch.cat([start.Ks, cameras.Ks]), cameras.width, cameras.height
     )
-    return CameraPath(camera_path_of(way, focus)[1:])
+    frames = 1 if clips.reference is None else len(clips.reference.cameras)
+    views = replace(window.seen(cameras), times=cameras.moments / frames)
+    return CameraPath(camera_path_of(way, focus)[1:], views)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FourRealError
 
 Context = Literal["dynamic", "freeze"]
@@ -130,9 +131,12 @@ class CameraPath:
         values: [F, 3] azimuth and elevation in radians, positive to the right and up, and natural logarithm of the
             distance, each relative to the reference view. A model that knows no reference view takes them relative
             to frame 0.
+        views: the cameras themselves, with what part of a picture they see, in the scene's own world; times are shares
+            of the reference clip, 0..1. For a teacher to whom that world is known; others go by `values`.
     """
 
     values: Float[Tensor, "F 3"]
+    views: Cameras | None = None
 
     def __post_init__(self) -> None:
         if self.values.dim() != 2 or self.values.shape[1] != 3 or not bool(torch.isfinite(self.values).all()):

@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from fourreal.core.cameras import Cameras
 from fourreal.io.frames import resize_frames
-from fourreal.worlds import Worlds, captions, clip_times, place_cameras, render, sample_worlds
+from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render, sample_worlds
 
 from .base import (
     CameraPath,
@@ -53,6 +54,9 @@ class OracleVideoModel:
         spec: what it can do.
         worlds: the one world, on the model's device.
         moment: the frozen time, 0..1 of the clip.
+        registered: whether scenes live in this world's coordinates, as they do where clips came with its cameras. Then
+            `CameraPath.views` are followed exactly: time, crop and shift, and where the camera looks, of all of which
+            a path about the subject says nothing.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class OracleVideoModel:
         score_size: tuple[int, int] = (36, 64),
         frames: int = 16,
         moment: float = 0.0,
+        registered: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         where = torch.device(device)
@@ -75,7 +80,7 @@ class OracleVideoModel:
             raise VideoModelError(f"moment must lie in 0..1 (a share of the clip), got {moment!r}")
         _check_size(size)
         _check_size(score_size)
-        self.moment = moment
+        self.moment, self.registered = moment, registered
         self.spec = VideoModelSpec(
             f"oracle of world {int(self.worlds.seeds[0])}",
             _FEATURES,
@@ -185,8 +190,16 @@ class OracleVideoModel:
             check_known(known, self.spec)
         if camera is not None:
             check_camera(camera, self.spec)
+            if self.registered and camera.views is not None:
+                return self._seen(camera.views, size)
         path = self._default_path(text.payload) if camera is None else camera.values.detach()
         return self._rendered(text.payload, tuple(map(tuple, path.tolist())), size)
+
+    def _seen(self, views: Cameras, size: tuple[int, int]) -> Tensor:
+        """Pictures of these cameras, averaged down as `encode` does. Drawn at random, they are not worth keeping."""
+        views = views.to(self.worlds.device)
+        shots = Shots(views.viewmats[None], views.Ks[None], views.moments[None], views.width, views.height)
+        return F.interpolate(render(self.worlds, shots, geometry=False).rgb[0], size, mode="area")
 
     def _default_path(self, context: Context) -> Tensor:
         path = torch.zeros(self.spec.frames, 3)
