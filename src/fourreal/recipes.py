@@ -37,9 +37,10 @@ _BASE = 256  # width at which clips are fitted before the last phases see them a
 _MOTION = {"norm": 0.01, "diff": 0.01, "rigid": 0.01, "rotation": 0.01}  # 4Real: each regulariser weighs 0.01
 # Nodes move as rigidly as possible. Neighbouring Gaussians share their nodes, so their own rigidity hardly binds.
 _NODES = {**_MOTION, "arap": 0.3}
-# A score costs a network and 16 renders: every fifth step, at half the size, and with less noise than the paper's,
-# because it changes a scene that is reconstructed already.
-_SCORE: dict[str, Any] = {"every": 5, "highest": 0.5, "shrink": 2}
+# A score costs a network and 16 renders: every fifth step, and with less noise than the paper's, because it changes a
+# scene that is reconstructed already. Renders are as large as the clips: splats drawn at half the size are wider by the
+# rasterizer's blur, which a teacher then takes away from the scene (docs/guidance.md).
+_SCORE: dict[str, Any] = {"every": 5, "highest": 0.5}
 
 
 @dataclass(frozen=True)
