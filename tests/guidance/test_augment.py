@@ -67,7 +67,7 @@ def test_by_hand() -> None:
 def test_known_frames_stay_in_place(seed: int) -> None:
     frames = torch.rand(4, 3, 10, 12)
     told = Known((0, 2), frames[[0, 2]])
-    seen, known = augment(frames, told, (4, 5), torch.Generator().manual_seed(seed))
+    seen, known, _ = augment(frames, told, (4, 5), torch.Generator().manual_seed(seed))
     assert known is not None
     assert known.indices == (0, 2)
     assert torch.equal(seen[[0, 2]], known.frames)

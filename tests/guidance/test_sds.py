@@ -142,7 +142,7 @@ def test_it_drives_frames_to_the_oracles_world(augmented: bool) -> None:
         return model.denoise(x, sigma, text, known=KnownFrames(known.indices, known.frames))
 
     for step in range(40):
-        clip_, known = augment(frames, told, (18, 32), generator) if augmented else (frames, told)
+        clip_, known = augment(frames, told, (18, 32), generator)[:2] if augmented else (frames, told)
         sigma = sigma_of(annealed_level(step, 40))
         optimizer.zero_grad()
         sds_loss(clip_, model.encode, denoise, sigma=sigma, generator=generator, known=known).backward()

@@ -114,8 +114,7 @@ def test_a_teacher_of_larger_pictures_is_shown_larger_ones(clips: Clips, least: 
             return super().denoise(x, *args, **more)
 
     model = Watched(4, size=least, score_size=least, frames=4)
-    state, guidance = darkened(clips), Guidance("joint", weight=20.0, highest=0.5, shrink=2)
-    planned = replace(phase("joint"), steps=4, guidance=guidance)
+    state, planned = darkened(clips), replace(phase("joint"), steps=4, shrink=2)
     objective = taught(dynamic_objective(clips, render), clips, Teacher.of(model, "what the oracle knows"), render)
     fit(state, [planned], objective)
     assert asked == [least] * 4

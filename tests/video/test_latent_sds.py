@@ -194,7 +194,7 @@ def test_augmented_clips_of_full_size_are_taken() -> None:
     functions = teacher(model, text_of(model))
     frames = torch.rand(17, 3, 80, 80, generator=seeded(), requires_grad=True)
     for seed in range(3):
-        seen, known = augment(frames, first_of(frames), functions.size, seeded(seed))
+        seen, known, _ = augment(frames, first_of(frames), functions.size, seeded(seed))
         (found,) = torch.autograd.grad(loss_of(functions, seen, known), frames)
         assert torch.isfinite(found).all()
         assert found[1:].any()

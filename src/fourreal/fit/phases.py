@@ -61,7 +61,6 @@ class Guidance:
             over 3 x 288 x 512 numbers: the paper's are 5 and 20.
         every: steps between two scores; each counts so many times.
         highest, lowest: noise levels in (0, 1) at the start and the end of the phase (`annealed_level`).
-        shrink: clips are rendered at 1/shrink of the pictures' size.
 
     Raises:
         FieldError: if a number is out of range.
@@ -72,17 +71,15 @@ class Guidance:
     every: int = 1
     highest: float = 0.98
     lowest: float = 0.02
-    shrink: int = 1
 
     def __post_init__(self) -> None:
         if not (0 < self.lowest <= self.highest < 1):
             raise FieldError(
                 f"Guidance levels must satisfy 0 < lowest <= highest < 1, got {self.lowest} and {self.highest}"
             )
-        if self.weight <= 0 or self.every < 1 or self.shrink < 1:
+        if self.weight <= 0 or self.every < 1:
             raise FieldError(
-                "Guidance.weight must be positive, every and shrink at least 1, "
-                f"got {self.weight}, {self.every} and {self.shrink}"
+                f"Guidance.weight must be positive and every at least 1, got {self.weight} and {self.every}"
             )
 
 

@@ -33,10 +33,6 @@ class Augmentation(NamedTuple):
         top, left = max(0, self.top), max(0, self.left)
         return padded[..., top : top + self.height, left : left + self.width]
 
-    def told(self, known: Known | None) -> Known | None:
-        """Known frames, seen through the same window."""
-        return None if known is None else Known(known.indices, self.apply(known.frames))
-
     def seen(self, cameras: Cameras) -> Cameras:
         """The cameras whose pictures the windows are, edges repeated aside."""
         Ks = cameras.Ks.clone()
@@ -73,8 +69,9 @@ def draw_augmentation(size: tuple[int, int], score_size: tuple[int, int], genera
 
 def augment(
     frames: Float[Tensor, "F 3 H W"], known: Known | None, score_size: tuple[int, int], generator: torch.Generator
-) -> tuple[Float[Tensor, "F 3 h w"], Known | None]:
-    """One drawn augmentation of a clip and, alike, of its known frames. Raises as `draw_augmentation`."""
+) -> tuple[Float[Tensor, "F 3 h w"], Known | None, Augmentation]:
+    """A clip and, alike, its known frames through a drawn window, and the window. Raises as `draw_augmentation`."""
     height, width = frames.shape[-2:]
     drawn = draw_augmentation((height, width), score_size, generator)
-    return drawn.apply(frames), drawn.told(known)
+    told = None if known is None else Known(known.indices, drawn.apply(known.frames))
+    return drawn.apply(frames), told, drawn

@@ -22,8 +22,8 @@ from fourreal.guidance import (
     Augmentation,
     Known,
     annealed_level,
+    augment,
     camera_path_of,
-    draw_augmentation,
     fixed_view_clip,
     freeze_time_clip,
     multi_view_clip,
@@ -93,7 +93,7 @@ def scored(
         wanted = phase.guidance
         if wanted is None or state.step % wanted.every:
             return evaluation
-        planned = phase.shrink_of(*clips.freeze.images.shape[-2:]) * wanted.shrink
+        planned = phase.shrink_of(*clips.freeze.images.shape[-2:])
         factor = _least_shrunk(clips, planned, teacher.model.spec.picture_size)
         level = pyramid.setdefault(factor, clips.shrunk(factor))
         shot = _shot(level, wanted, teacher, focus, state.generator)
@@ -178,17 +178,11 @@ def _score(
     if first.shape != frames.shape[1:]:
         first = F.interpolate(first[None], frames.shape[-2:], mode="bilinear", antialias=True)[0]
     known = Known((0,), first[None].clamp(0, 1))
-    window = draw_augmentation((frames.shape[-2], frames.shape[-1]), model.spec.picture_size, generator)
+    clip, told, window = augment(frames, known, model.spec.picture_size, generator)
     path = _path(shot.cameras, window, clips, focus)
     asked = teach(model, shot.text, camera=path, gradient=teacher.gradient)
     return sds_loss(
-        window.apply(frames),
-        asked.encode,
-        asked.denoise,
-        sigma=sigma,
-        generator=generator,
-        known=window.told(known),
-        decode=asked.decode,
+        clip, asked.encode, asked.denoise, sigma=sigma, generator=generator, known=told, decode=asked.decode
     )
 
 
