@@ -1,7 +1,8 @@
-"""Where the time of a fit goes, phase by phase: a recipe's whole schedule without scores, and a naive loop beside it.
+"""Where the time of a fit goes, phase by phase: a recipe's whole schedule, and a naive loop beside it.
 
     python benchmarks/schedule.py --device cuda --recipe paper --size 512                 # minutes on a GPU
     python benchmarks/schedule.py --device cuda --recipe paper --size 512 --naive --effort 0.01 --gaussians 50000
+    python benchmarks/schedule.py --device cuda --recipe paper --size 512 --teacher Wan2.1-1.3B  # with its scores
     python benchmarks/schedule.py --recipe default --size 128 --effort 0.1                # on a CPU, to try it
 
 16 + 32 frames of a judged world, known cameras. `--effort` shortens every phase; "whole" is what all steps would take
@@ -12,6 +13,10 @@ The naive loop is the paper's table in the way that is written down first: one i
 the phases that need both), all Gaussians deformed in float32 for each, nothing recorded, and a wait for the device at
 each image. `--images` says how many images a step has else (`fit.phases.batched`; the steps are as many fewer).
 `--eager` only leaves the recording (CUDA graphs) away.
+
+Without `--teacher` there are no scores, though the paper's phases for them are gone through. With one, scores are drawn
+as in a run; its weights are random, so they hardly count. "a score" is what a step with a score takes beyond one of the
+same phase without: the clip's rendering, the teacher's step, and both gradients.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from typing import Any, Literal
 import torch
 from _lift_report import memory
 from _schedule_parts import Clocks, make_eager, make_naive
+from _schedule_teacher import add_arguments, faint, scores_of, teacher_of
 
 from fourreal.core.storage import write_json
 from fourreal.fit.loop import Progress
@@ -70,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--eager", action="store_true")
     parser.add_argument("--seed", type=int, default=1, help="judged world")
     parser.add_argument("--json", type=Path)
+    add_arguments(parser)
     args = parser.parse_args(arguments)
     device, clocks = torch.device(args.device), Clocks(torch.device(args.device))
     if args.naive:
@@ -78,16 +85,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         make_eager()
     clocks.watch()
     case = world_case(JUDGED + args.seed, Filming(args.size, 2 * round(args.size * 9 / 32)), device)
-    first, second = tables(args.recipe, args.effort, (1, 1) if args.naive else args.images)
+    teacher = teacher_of(args)
+    images = (1, 1) if args.naive else args.images
+    first, second = tables(args.recipe, args.effort, images, guided=teacher is not None)
     field: Literal["nodes", "mlp"] = "mlp" if args.recipe == "paper" else "nodes"
     begun = time.perf_counter()
     clock = Clock(begun, {}, {})
-    state = fit_canonical(case.clips, CanonicalConfig(first, args.gaussians, field=field), device, on_progress=clock)
+    state = fit_canonical(
+        case.clips, CanonicalConfig(first, args.gaussians, field=field), device, teacher=teacher, on_progress=clock
+    )
     frozen = judge(lifted(state, case.clips, 0.0), case)["frozen"]["psnr"]
     clock.last = time.perf_counter()
     state = fit_temporal(
-        case.clips, state.gaussians(), state.modules, TemporalConfig(second, field=field), on_progress=clock
-    )
+        case.clips, state.gaussians(), state.modules, TemporalConfig(second, field=field), teacher=teacher,
+        on_progress=clock,
+    )  # fmt: skip
     scores = judge(lifted(state, case.clips, 0.0), case)
     seeding = clocks.seconds.get("seeding", 0.0)
     clock.seconds[first[0].name] -= seeding
@@ -95,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seconds, whole = (seeding + sum(r[k] for r in rows) for k in ("seconds", "whole"))
     how = "naive" if args.naive else "eager" if args.eager else "recorded"
     print(f"\n{args.recipe}, {args.size} wide, effort {args.effort:g}, {how}, {case.name}")
-    print("\n| phase | steps | images a step | ms a step | Gaussians | s | whole, s |\n" + "| --- " * 7 + "|")
+    print("\n| phase | steps | images a step | scores | ms a step | Gaussians | s | whole, s |\n" + "| --- " * 8 + "|")
     for r in rows:
         print("| " + " | ".join(str(v) for v in r.values()) + " |")
     print(f"\n{clocks}")
@@ -108,11 +120,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_json(args.json, {**said, **found, "frozen": frozen, "scores": scores})
 
 
-def tables(recipe: str, effort: float, images: Sequence[int]) -> tuple[tuple[Phase, ...], tuple[Phase, ...]]:
+def tables(
+    recipe: str, effort: float, images: Sequence[int], *, guided: bool = False
+) -> tuple[tuple[Phase, ...], tuple[Phase, ...]]:
     """Both stages' phases; only the paper's schedule is told how many images a step has."""
     if recipe == "default":
-        return canonical_default(effort), temporal_default(effort)
-    return canonical_paper(effort, images=images[0]), temporal_paper(effort, images=images[1])
+        both = canonical_default(effort, guided=guided), temporal_default(effort, guided=guided)
+    else:
+        both = (
+            canonical_paper(effort, guided=guided, images=images[0]),
+            temporal_paper(effort, guided=guided, images=images[1]),
+        )
+    return tuple(map(faint, both[0])), tuple(map(faint, both[1]))
 
 
 def row(phase: Phase, clock: Clock, effort: float) -> dict[str, Any]:
@@ -122,6 +141,7 @@ def row(phase: Phase, clock: Clock, effort: float) -> dict[str, Any]:
         "phase": phase.name,
         "steps": phase.steps,
         "images": phase.views + phase.frames,
+        "scores": scores_of(phase),
         "ms": round(1000 * seconds / phase.steps, 2),
         "gaussians": clock.gaussians[phase.name],
         "seconds": round(seconds, 1),

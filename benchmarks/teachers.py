@@ -243,6 +243,10 @@ def usual(bench: Bench, name: str, height: int) -> None:
     ways = {half: bench.best(first, small, half) for half in HALF.values()}
     for part, half in HALF.items():
         bench.steps(name, height, ways[half], which=(part,))
+    if bench.args.compile_all:
+        with compiled_blocks(bench.built(name).pipe.transformer):
+            for part, half in HALF.items():
+                bench.steps(name, height, ways[half], ", compiled blocks", which=(part,))
     bench.network(name, height, "alone")
     for way in sorted(set(ways.values())):
         bench.parts(name, height, way, which=("encode", *(half for half in ways if ways[half] == way)))
@@ -328,6 +332,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--layers", type=int, choices=list(SIZES), help="instead: each convolution at this height")
     parser.add_argument("--tiny", action="store_true", help="networks of a few thousand parameters, to try the script")
     parser.add_argument("--no-compile", action="store_true", help="without rows of compiled networks")
+    parser.add_argument("--compile-all", action="store_true", help="compiled networks at all sizes of all models")
     parser.add_argument("--eager", action="store_true", help="launch every kernel instead of replaying recordings")
     parser.add_argument("--vae-dtype", default="bfloat16", choices=["float32", "bfloat16"])
     parser.add_argument("--warmup", type=int, default=3)

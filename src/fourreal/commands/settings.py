@@ -91,7 +91,7 @@ def fits(recipe: RecipeName, effort: float, seed: int, guided: bool = False) -> 
     if recipe == "paper":
         frozen = canonical_paper(effort, guided=guided, images=_IMAGES[0])
         moving = temporal_paper(effort, guided=guided, images=_IMAGES[1])
-        first = CanonicalConfig(frozen, _SEEDS[recipe], seed=seed, field="mlp")
+        first = CanonicalConfig(frozen, _SEEDS[recipe], seed=seed, field="mlp", warp_above=0.0)
         return first, TemporalConfig(moving, seed=seed, field="mlp")
     steps, guided = (0.4 * effort, False) if recipe == "preview" else (effort, guided)
     first = CanonicalConfig(canonical_default(steps, guided=guided), _SEEDS[recipe], seed=seed)

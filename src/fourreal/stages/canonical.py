@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,8 @@ from fourreal.fit.seeding import seed_gaussians
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
 from fourreal.fit.stereo import focus_distance
+from fourreal.pose.agreement import disagreement
+from fourreal.pose.tracks import follow
 from fourreal.raster import select
 
 from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
@@ -48,6 +50,9 @@ class CanonicalConfig:
         nodes: control nodes of the deformation of each frame.
         seed: of everything random.
         field: "nodes" for control nodes, or "mlp" for the paper's network, which wants a GPU.
+        warp_above: frames get a deformation each only where followed points miss the cameras by more than this share of
+            the width (`pose.agreement`); 0 for always. Where frames agree, there is nothing for it to explain, and it
+            takes up what the scene should hold (docs/lift.md).
     """
 
     phases: tuple[Phase, ...]
@@ -55,11 +60,48 @@ class CanonicalConfig:
     nodes: int = 256
     seed: int = 0
     field: Literal["nodes", "mlp"] = "nodes"
+    warp_above: float = 0.0036
 
     def __post_init__(self) -> None:
+        if not 0 <= self.warp_above < math.inf:
+            raise FourRealError(
+                f"canonical.warp_above is a share of the width, 0 or more, got {self.warp_above}; 0.0036 is usual"
+            )
         for name in ("seeds", "nodes"):
             if getattr(self, name) < 1:
                 raise FourRealError(f"canonical.{name} must be at least 1, got {getattr(self, name)}")
+
+
+class Agreement(NamedTuple):
+    """Whether freeze-time frames agree, and what follows."""
+
+    share: float | None  # of the width, by which followed points miss the cameras; None: nobody looked, or none to follow
+    warped: bool  # whether frames get a deformation each
+
+    def sentence(self, width: int) -> str:
+        """For people; empty if nobody looked."""
+        if self.share is None:
+            return ""
+        done = "each gets a small deformation of its own" if self.warped else "none needs a deformation of its own"
+        return f"the freeze-time frames agree to {self.share * width:.1f} pixels: {done}"
+
+
+def agreement_of(freeze: Targets, config: CanonicalConfig) -> Agreement:
+    """Look at a freeze-time clip, if its frames would get deformations and need not."""
+    if not config.warp_above or not any("warp" in p.fields for p in config.phases):
+        return Agreement(None, True)
+    share = disagreement(freeze.cameras.to("cpu"), follow(freeze.images))
+    return Agreement(share, share is None or share > config.warp_above)
+
+
+def unwarped(phase: Phase) -> Phase:
+    """`phase` without the frames' own deformations."""
+    return replace(
+        phase,
+        fields=tuple(f for f in phase.fields if f != "warp"),
+        rates={k: v for k, v in phase.rates.items() if k != "warp"},
+        losses={k: v for k, v in phase.losses.items() if k != "small"},
+    )
 
 
 def fit_canonical(
@@ -67,6 +109,7 @@ def fit_canonical(
     config: CanonicalConfig,
     device: torch.device,
     *,
+    agreement: Agreement | None = None,
     teacher: Teacher | None = None,
     checkpoint: Path | None = None,
     on_progress: OnProgress = lambda _: None,
@@ -74,18 +117,20 @@ def fit_canonical(
 ) -> FitState:
     """Seed Gaussians and fit them to the freeze-time clip, with its warp and its cameras' increments.
 
-    A `teacher` scores the phases that have a guidance.
+    A `teacher` scores the phases that have a guidance. `agreement` is looked for if it is not given.
     """
+    agreement = agreement or agreement_of(clips.freeze, config)
+    phases = config.phases if agreement.warped else tuple(map(unwarped, config.phases))
     seeds = seed_gaussians(clips.freeze, config.seeds, torch.Generator().manual_seed(config.seed))
     lens = Lens.of(clips.freeze.cameras, focus_distance(clips.freeze))
     beginning = Beginning(seeds, clips.freeze.extent(), config.seed, _modules(clips, seeds.means, config), lens)
-    run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
+    run = fingerprint(phases, str(asdict(replace(config, phases=()))), device.type)
     frozen = Clips(clips.freeze, None, clips.canonical)
     objective = taught(
         dynamic_objective(frozen, select(device), shown_only=config.field == "mlp"), frozen, teacher, select(device)
     )
     return fit_from(
-        beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
+        beginning, phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
     )
 
 
@@ -128,7 +173,8 @@ def make_canonical(
     """
     clips = read_run_clips(desk.run)[0].to(device)
     curve = Curve.open(desk.scratch / "curve.jsonl")
-    tell(News(doing="first guess of the scene", share=0.0))
+    agreement = agreement_of(clips.freeze, config)
+    tell(News(agreement.sentence(clips.freeze.cameras.width), doing="first guess of the scene", share=0.0))
 
     def progress(news: Progress) -> None:
         curve.add(news)
@@ -140,14 +186,15 @@ def make_canonical(
         tell(News(picture=torch.cat([clips.freeze.images[clips.canonical].cpu(), *shown], -1)))
 
     state = fit_canonical(
-        clips, config, device, teacher=teacher, checkpoint=desk.scratch / "checkpoint.safetensors",
-        on_progress=progress, on_state=Glances(glance),
+        clips, config, device, agreement=agreement, teacher=teacher, on_progress=progress, on_state=Glances(glance),
+        checkpoint=desk.scratch / "checkpoint.safetensors",
     )  # fmt: skip
     glance(state)
     cameras = {"freeze": refined_cameras(state, clips.freeze).to("cpu")}
     Scene(state.gaussians().to("cpu"), cameras).save(desk.out / SCENE)
     save_field(desk.out / WARP, state.modules["warp"])  # type: ignore[arg-type]
-    write_json(desk.out / REPORT, {"gaussians": len(state.params["means"]), "curve": curve.rows})
+    found = {"disagreement": agreement.share, "warped": agreement.warped}
+    write_json(desk.out / REPORT, {"gaussians": len(state.params["means"]), **found, "curve": curve.rows})
 
 
 def told(news: Progress) -> News:
