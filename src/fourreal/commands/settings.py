@@ -172,10 +172,10 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
     lifted = tuple(f"{LIFTED}/{name}" for name in (SCENE, WARP, NOTES))
     memory = "--set canonical.seeds=8000, --set poses.width=192, or --recipe preview"
     stages = [
-        *_sources(settings, opened),
+        *_sources(settings, device, opened),
         Stage(
             "poses", to_json(settings.poses), own, (poses.CAMERAS, poses.REPORT),
-            lambda desk, tell: poses.find_poses(settings.poses, desk, tell),
+            lambda desk, tell: poses.find_poses(settings.poses, desk, tell, device),
             seconds=10, editable=True, advice="--set poses.width=192",
         ),
         Stage(
@@ -200,7 +200,7 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
     return stages[: names.index(settings.until) + 1] if settings.until in names else stages
 
 
-def _sources(settings: Settings, opened: Opened) -> list[Stage]:
+def _sources(settings: Settings, device: torch.device, opened: Opened) -> list[Stage]:
     """The stage that draws the clips, or takes them from files; none where they lie in the run already."""
     config, taken = settings.videos, settings.clips
     if config is not None:
@@ -211,7 +211,7 @@ def _sources(settings: Settings, opened: Opened) -> list[Stage]:
         return [
             Stage(
                 "videos", {**to_json(config), "models": models}, inputs, (*drawn, videos.NOTES, videos.SHEET),
-                lambda desk, tell: videos.make_videos(config, opened.models.generator, desk, tell),
+                lambda desk, tell: videos.make_videos(config, opened.models.generator, desk, tell, device),
                 seconds=40, editable=True, advice="--size, or use --offload",
             )
         ]  # fmt: skip

@@ -75,7 +75,9 @@ class CanonicalConfig:
 class Agreement(NamedTuple):
     """Whether freeze-time frames agree, and what follows."""
 
-    share: float | None  # of the width, by which followed points miss the cameras; None: nobody looked, or none to follow
+    share: (
+        float | None
+    )  # of the width, by which followed points miss the cameras; None: nobody looked, or none to follow
     warped: bool  # whether frames get a deformation each
 
     def sentence(self, width: int) -> str:

@@ -24,7 +24,7 @@ from fourreal.pose.clips import Moment, pair_picture
 from fourreal.pose.floor import floor_elevation
 
 from .news import Desk, News, Tell
-from .turning import settled_share, turned_by
+from .turning import CPU, settled_share, turned_by
 from .videos import FREEZE, NOTES, REFERENCE
 
 CAMERAS, REPORT, PAIR = "poses/cameras.json", "poses/report.json", "poses/pair.png"
@@ -52,7 +52,7 @@ class PosesConfig:
     turn: float | Literal["auto"] = "auto"
 
 
-def find_poses(config: PosesConfig, desk: Desk, tell: Tell) -> None:
+def find_poses(config: PosesConfig, desk: Desk, tell: Tell, device: torch.device = CPU) -> None:
     """Read the clips of the run, and write their cameras and how they came about.
 
     Raises:
@@ -60,7 +60,7 @@ def find_poses(config: PosesConfig, desk: Desk, tell: Tell) -> None:
     """
     clips = _clips(desk.run, config.width)
     tell(News(doing="looking for cameras", share=0.1))
-    wanted, note = _wanted(config, desk.run, clips)
+    wanted, note = _wanted(config, desk.run, clips, device)
     found = locate(clips.freeze, clips.reference, wanted)
     sentences = [*clips.notes, *([note] if note else []), *found.notes]
     for sentence in sentences:
@@ -102,7 +102,7 @@ def _clips(run: Path, width: int) -> Prepared:
     return prepare_clips(read_video(run / FREEZE), reference, width=width, trim=not (run / GIVEN).is_file())
 
 
-def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> tuple[Wanted, str]:
+def _wanted(config: PosesConfig, run: Path, clips: Prepared, device: torch.device) -> tuple[Wanted, str]:
     """What is known: cameras that were given, or the path along which an untouched clip was drawn; and a sentence."""
     given = read_cameras_json(run / GIVEN) if (run / GIVEN).is_file() else None
     methods: tuple[Method, ...] = METHODS if config.method == "auto" else (config.method,)
@@ -111,7 +111,7 @@ def _wanted(config: PosesConfig, run: Path, clips: Prepared) -> tuple[Wanted, st
     drawn = _untouched(run, notes)
     moves = config.moves
     if FREEZE in drawn and given is None and len(notes["camera_path"]) == len(clips.freeze):
-        told = _told(notes, config, clips.freeze)
+        told = _told(notes, config, clips.freeze, device)
         if REFERENCE in drawn:
             freeze = notes["canonical"] if freeze is None else freeze
             reference = notes["frozen_frame"] if reference is None else reference
@@ -143,7 +143,7 @@ class _Told(NamedTuple):
     note: str = ""
 
 
-def _told(notes: dict[str, Any], config: PosesConfig, clip: Video) -> _Told:
+def _told(notes: dict[str, Any], config: PosesConfig, clip: Video, device: torch.device) -> _Told:
     """The path that the model was told, if it was told one, turning as far as the clip does.
 
     The lens stays as it is guessed: points that slide along outlines make it long or short, and then no ground is found
@@ -157,7 +157,7 @@ def _told(notes: dict[str, Any], config: PosesConfig, clip: Video) -> _Told:
     elif notes.get("closed"):  # it goes all the way round
         share, turned = 1.0, False
     else:
-        share, turned = settled_share(clip, path)
+        share, turned = settled_share(clip, path, device)
     walk, focal = turned_by(path, share), FOCAL_PRIOR * clip.width
     told = _Told(walk, turned, focal, floor_elevation(clip, walk, focal))
     if share == 1:

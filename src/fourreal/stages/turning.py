@@ -27,12 +27,13 @@ from fourreal.pose.turn import turned_share
 from fourreal.raster.choose import select
 from fourreal.recipes import static_preview
 
+CPU = torch.device("cpu")
 _WIDTH = 64  # pixels of the fits
 _SEEDS, _STEPS = 4000, 120
 _CLEARLY = 0.7  # dB by which another turning must explain the clip better than the one that was asked for
 
 
-def settled_share(clip: Video, path: Float[Tensor, "F 3"]) -> tuple[float, bool]:
+def settled_share(clip: Video, path: Float[Tensor, "F 3"], device: torch.device = CPU) -> tuple[float, bool]:
     """The share of the asked turning that a clip makes, and whether it was looked into.
 
     The share that the followed points find (`pose.turn`), the asked turning, or half way between. Seconds for each that
@@ -42,14 +43,15 @@ def settled_share(clip: Video, path: Float[Tensor, "F 3"]) -> tuple[float, bool]
     Args:
         clip: the freeze-time clip.
         path: azimuth and elevation in radians and log distance that it was asked to follow, one row a frame.
+        device: where to fit.
     """
     doubted = turned_share(clip, path)
     if doubted == 1:
         return 1.0, False
-    found = {share: explained(clip, path, share) for share in (1.0, doubted)}
+    found = {share: explained(clip, path, share, device) for share in (1.0, doubted)}
     if found[1.0] < found[doubted] + _CLEARLY:  # else the points are simply wrong
         between = (1 + doubted) / 2
-        found[between] = explained(clip, path, between)
+        found[between] = explained(clip, path, between, device)
     return nearest_of_the_best(found), True
 
 
@@ -64,15 +66,15 @@ def turned_by(path: Float[Tensor, "F 3"], share: float) -> Float[Tensor, "F 3"]:
     return path * path.new_tensor([share, share, 1.0])
 
 
-def explained(clip: Video, path: Float[Tensor, "F 3"], share: float) -> float:
+def explained(clip: Video, path: Float[Tensor, "F 3"], share: float, device: torch.device = CPU) -> float:
     """PSNR in dB of a short static fit, at 64 columns, to the clip itself; its path turned `share` as far."""
     height = max(1, round(clip.height * _WIDTH / clip.width))
-    images = resize_frames(clip.frames, height, _WIDTH)
+    images = resize_frames(clip.frames, height, _WIDTH).to(device)
     walk = turned_by(path.double(), share)
     elevation = floor_elevation(clip, walk, FOCAL_PRIOR * clip.width)
     viewmats = orbit_viewmats(walk, ELEVATION if elevation is None else elevation).float()
     Ks = pinhole(FOCAL_PRIOR * _WIDTH, _WIDTH, height, len(images)).float()
-    targets = Targets(images, Cameras(viewmats, Ks, _WIDTH, height))
+    targets = Targets(images, Cameras(viewmats, Ks, _WIDTH, height).to(device))
     state = FitState.begin(seed_gaussians(targets, _SEEDS, torch.Generator().manual_seed(0)), targets.extent(), 0)
     coarse = static_preview()[0]
     phase = Phase("turning", _STEPS, coarse.rates, coarse.losses, views=coarse.views)

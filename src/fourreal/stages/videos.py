@@ -24,7 +24,7 @@ from fourreal.video.extend import STEP, Link, Walk, check_walk, draw_link, orbit
 from fourreal.video.soundness import Soundness, choose_frame, examine, frame_scores
 
 from .news import Desk, News, Tell
-from .turning import explained
+from .turning import CPU, explained
 
 Which = Literal["both", "dynamic", "freeze"]
 REFERENCE, FREEZE = "videos/reference.mp4", "videos/freeze.mp4"
@@ -74,6 +74,7 @@ class _Studio:
     desk: Desk
     tell: Tell
     clips: int
+    device: torch.device
     drawn: int = 0
 
     def share(self, part: float) -> float:
@@ -113,14 +114,14 @@ def count_clips(config: VideosConfig, spec: VideoModelSpec) -> int:
     )
 
 
-def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell) -> None:
+def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell, device: torch.device = CPU) -> None:
     """Draw the clips and write them with a contact sheet and notes; every clip drawn is kept on the desk.
 
     Raises:
         FourRealError: if a setting does not fit the model, the picture cannot be read, or the prompt says nothing.
     """
     walk, spec = check_videos(config, model.spec), model.spec
-    studio = _Studio(config, model, desk, tell, count_clips(config, spec))
+    studio = _Studio(config, model, desk, tell, count_clips(config, spec), device)
     picture = None if config.from_frame is None else read_picture(config.from_frame, spec.size)
     text = _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
     tell(News(text.understood))
@@ -190,7 +191,7 @@ def _best_take(
         studio.tell(News(doing=f"a static scene is fitted to take {take + 1}", share=studio.share(0)))
         clip = Video(found[-1][0], studio.model.spec.fps)
         # A path that was not told may turn less than it was meant to.
-        worth = max(explained(clip, walk.values, share) for share in ((1.0,) if told else (1.0, 0.5)))
+        worth = max(explained(clip, walk.values, share, studio.device) for share in ((1.0,) if told else (1.0, 0.5)))
         figures.append({"take": take + 1, "seed": found[-1][1][0]["seed"], "explained_db": round(worth, 2)})
         studio.tell(News(f"freeze-time clip, take {take + 1} of {takes}: a static scene explains {worth:.1f} dB of it"))
     best = max(range(takes), key=lambda i: figures[i]["explained_db"])
