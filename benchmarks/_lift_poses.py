@@ -101,7 +101,8 @@ def as_lifted(clips: Clips) -> Clips:
     given = clips.freeze.cameras
     better, note = corrected(given.to("cpu"), Video(clips.freeze.images.cpu()), clips.canonical)
     print(f"  {note or 'the given cameras are believed'}", flush=True)
-    return replace(clips, freeze=replace(clips.freeze, cameras=better.to(given.viewmats.device)))
+    freeze = replace(clips.freeze, cameras=better.to(given.viewmats.device))
+    return replace(clips, freeze=freeze, given=not note)
 
 
 def estimated(clips: Clips, methods: tuple[Method, ...]) -> tuple[Clips, float] | str:

@@ -40,6 +40,7 @@ def test_noise_on_given_cameras_is_taken_out(world_clip: WorldClip) -> None:
     assert percent.median() < 1.4
     assert torch.equal(poses.cameras.viewmats[3], truth.viewmats[3])
     assert "were corrected by" in poses.report.summary()
+    assert not poses.report.given
 
 
 @pytest.mark.parametrize("warp", [0.0, pytest.param(0.7, marks=pytest.mark.slow)])
@@ -48,6 +49,7 @@ def test_true_cameras_stay_bit_for_bit(world_clip: WorldClip, warp: float) -> No
     poses = Known().estimate(video, PoseHint(0, known=truth))
     assert torch.equal(poses.cameras.viewmats, truth.viewmats)
     assert not [f for f in poses.report.findings if f.name == "given"]
+    assert poses.report.given
 
 
 def test_without_anything_better_wrong_cameras_are_kept_and_the_report_says_so(

@@ -39,16 +39,20 @@ def test_a_clean_clip_is_fitted_as_if_there_were_no_warps(clean: Case) -> None:
 
 
 def test_a_bent_clip_gets_warps_and_a_clean_one_on_request(clean: Case, bent: Case) -> None:
-    assert agreement_of(bent.clips.freeze, SHORT).warped
-    assert not agreement_of(clean.clips.freeze, SHORT).warped
+    assert agreement_of(bent.clips, SHORT).warped
+    assert not agreement_of(clean.clips, SHORT).warped
     assert warps(bent, SHORT) > 0
     assert warps(clean, replace(SHORT, warp_above=0.0)) > 0
-    assert agreement_of(clean.clips.freeze, replace(SHORT, warp_above=0.0)) == Agreement(None, True)
+    assert agreement_of(clean.clips, replace(SHORT, warp_above=0.0)) == Agreement(None, True)
+
+
+def test_cameras_that_follow_the_pictures_tell_nothing(clean: Case) -> None:
+    assert agreement_of(replace(clean.clips, given=False), SHORT) == Agreement(None, True)
 
 
 def test_people_are_told(clean: Case, bent: Case) -> None:
     for case, words in ((clean, "none needs a deformation"), (bent, "each gets a small deformation")):
-        assert words in agreement_of(case.clips.freeze, SHORT).sentence(128)
+        assert words in agreement_of(case.clips, SHORT).sentence(128)
 
 
 def test_an_impossible_limit_is_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -20,6 +20,8 @@ class Clips:
         reference: frames of running time, or None for a static scene; their cameras' times are in frames.
         canonical: the freeze frame that conditioned the others, which the warp leaves alone.
         instant: time of the freeze clip in frames of the reference clip; the motion is zero there.
+        given: whether the freeze-time cameras were given and are believed, so that pictures can contradict them;
+            cameras that were found from the pictures follow them.
 
     Raises:
         FieldError: if sizes differ or an index lies outside its clip.
@@ -29,6 +31,7 @@ class Clips:
     reference: Targets | None = None
     canonical: int = 0
     instant: int = 0
+    given: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.canonical < len(self.freeze.cameras):
@@ -45,11 +48,11 @@ class Clips:
     def to(self, device: torch.device) -> Clips:
         """The same on `device`."""
         reference = None if self.reference is None else self.reference.to(device)
-        return Clips(self.freeze.to(device), reference, self.canonical, self.instant)
+        return replace(self, freeze=self.freeze.to(device), reference=reference)
 
     def shrunk(self, factor: int) -> Clips:
         """Both at 1/`factor` of the size."""
         if factor == 1:
             return self
         reference = None if self.reference is None else self.reference.shrunk(factor)
-        return Clips(self.freeze.shrunk(factor), reference, self.canonical, self.instant)
+        return replace(self, freeze=self.freeze.shrunk(factor), reference=reference)

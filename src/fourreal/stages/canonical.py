@@ -50,9 +50,9 @@ class CanonicalConfig:
         nodes: control nodes of the deformation of each frame.
         seed: of everything random.
         field: "nodes" for control nodes, or "mlp" for the paper's network, which wants a GPU.
-        warp_above: frames get a deformation each only where followed points miss the cameras by more than this share of
-            the width (`pose.agreement`); 0 for always. Where frames agree, there is nothing for it to explain, and it
-            takes up what the scene should hold (docs/lift.md).
+        warp_above: where cameras were given, frames get a deformation each only if followed points miss the cameras by
+            more than this share of the width (`pose.agreement`); 0 for always. Where frames agree, there is nothing for
+            it to explain, and it takes up what the scene should hold (docs/lift.md).
     """
 
     phases: tuple[Phase, ...]
@@ -88,9 +88,13 @@ class Agreement(NamedTuple):
         return f"the freeze-time frames agree to {self.share * width:.1f} pixels: {done}"
 
 
-def agreement_of(freeze: Targets, config: CanonicalConfig) -> Agreement:
-    """Look at a freeze-time clip, if its frames would get deformations and need not."""
-    if not config.warp_above or not any("warp" in p.fields for p in config.phases):
+def agreement_of(clips: Clips, config: CanonicalConfig) -> Agreement:
+    """Look at a freeze-time clip, if its frames would get deformations and need not.
+
+    Only given cameras tell: those found from the pictures agree with them, and deformations take up their errors.
+    """
+    freeze = clips.freeze
+    if not clips.given or not config.warp_above or not any("warp" in p.fields for p in config.phases):
         return Agreement(None, True)
     share = disagreement(freeze.cameras.to("cpu"), follow(freeze.images))
     return Agreement(share, share is None or share > config.warp_above)
@@ -121,7 +125,7 @@ def fit_canonical(
 
     A `teacher` scores the phases that have a guidance. `agreement` is looked for if it is not given.
     """
-    agreement = agreement or agreement_of(clips.freeze, config)
+    agreement = agreement or agreement_of(clips, config)
     phases = config.phases if agreement.warped else tuple(map(unwarped, config.phases))
     seeds = seed_gaussians(clips.freeze, config.seeds, torch.Generator().manual_seed(config.seed))
     lens = Lens.of(clips.freeze.cameras, focus_distance(clips.freeze))
@@ -175,7 +179,7 @@ def make_canonical(
     """
     clips = read_run_clips(desk.run)[0].to(device)
     curve = Curve.open(desk.scratch / "curve.jsonl")
-    agreement = agreement_of(clips.freeze, config)
+    agreement = agreement_of(clips, config)
     tell(News(agreement.sentence(clips.freeze.cameras.width), doing="first guess of the scene", share=0.0))
 
     def progress(news: Progress) -> None:

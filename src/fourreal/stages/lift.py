@@ -68,7 +68,13 @@ def read_clips(config: LiftConfig, tell: Callable[[str], None] = lambda _: None)
     seen = None
     if reference is not None and where.reference is not None:
         seen = Targets(reference.frames, where.reference.cameras)
-    clips = Clips(Targets(freeze.frames, where.freeze.cameras), seen, where.canonical, where.instant)
+    clips = Clips(
+        Targets(freeze.frames, where.freeze.cameras),
+        seen,
+        where.canonical,
+        where.instant,
+        given=where.freeze.report.given,
+    )
     return clips, {**where.report(), "notes": [*sentences, *where.notes]}
 
 

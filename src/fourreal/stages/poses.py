@@ -92,7 +92,8 @@ def read_run_clips(run: Path) -> tuple[Clips, float]:
     seen = None
     if clips.reference is not None and "ref" in given.groups:
         seen = Targets(clips.reference.frames, given.groups["ref"].cameras)
-    return Clips(freeze, seen, int(report["freeze_frame"]), int(report["reference_frame"])), given.fps
+    canonical, instant = int(report["freeze_frame"]), int(report["reference_frame"])
+    return Clips(freeze, seen, canonical, instant, given=bool(report["freeze"].get("given"))), given.fps
 
 
 def _clips(run: Path, width: int) -> Prepared:

@@ -137,7 +137,7 @@ def world_case(seed: int, filming: Filming, device: torch.device) -> Case:
     if filming.thaw > 0:
         filmed = render_world(world, thaw(shots["arc"], filming.thaw), geometry=False).rgb[0]
     spoiled = spoil(filmed[None].float(), world.seeds, warp=filming.warp, drift=filming.drift).rgb[0]
-    clips = Clips(Targets(spoiled.contiguous(), clean.cameras), reference, 0, filming.instant)
+    clips = Clips(Targets(spoiled.contiguous(), clean.cameras), reference, 0, filming.instant, given=True)
     return Case(f"{_range_of(seed)}: {captions(world)[0]}", clips, truth)
 
 
