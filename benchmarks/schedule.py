@@ -15,8 +15,8 @@ each image. `--images` says how many images a step has else (`fit.phases.batched
 `--eager` only leaves the recording (CUDA graphs) away.
 
 Without `--teacher` there are no scores, though the paper's phases for them are gone through. With one, scores are drawn
-as in a run; its weights are random, so they hardly count. "a score" is what a step with a score takes beyond one of the
-same phase without: the clip's rendering, the teacher's step, and both gradients.
+as in a run, at every step of those phases: milliseconds of a step include one. Its weights are random, so that scores
+hardly count.
 """
 
 from __future__ import annotations
