@@ -9,7 +9,6 @@ from _teachers_build import ARCHITECTURES, build, compiled, fitting
 
 from fourreal.fit.phases import Phase
 from fourreal.stages.scoring import Teacher
-from fourreal.video.latent.causal import WAYS
 
 _FAINT = 1e-6  # random weights teach nothing: their scores cost what scores cost, and leave the scene alone
 
@@ -31,7 +30,7 @@ def teacher_of(args: argparse.Namespace) -> Teacher | None:
     built = build(args.teacher, argparse.Namespace(device=args.device, tiny=args.tiny, vae_dtype=dtype))
     if args.compile:
         compiled(built.pipe.transformer, True)
-    model = built.model(fitting(tuple(args.score_size), built), WAYS[0], eager=args.eager)
+    model = built.model(fitting(tuple(args.score_size), built), "joined", eager=args.eager)
     return Teacher(model, built.text, built.text, args.gradient)
 
 

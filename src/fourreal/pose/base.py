@@ -25,7 +25,7 @@ from fourreal.core.paths import look_target
 from fourreal.core.video import Video
 
 FOCAL_PRIOR = 1.2  # focal length in image widths where nothing is known: COLMAP's guess, 45 degrees of view
-KNOWN, GIVEN = "known", "given"  # the method of given cameras, and the finding that pictures contradict them
+KNOWN, CONTRADICTED = "known", "given"  # a method, and the name of a finding of it
 SMALL_ARC = 10.0  # degrees of turning below which neither the focal length nor the distance is determined
 NARROW_ARC, WIDE_ARC = 20.0, 40.0  # degrees of turning: below, focal lengths run away; above, they can be estimated
 _EVIDENCE = 0.05  # in between: share by which the mean squared error must fall for an estimate to count
@@ -144,7 +144,7 @@ class PoseReport:
     @property
     def given(self) -> bool:
         """Whether the cameras were given and followed points do not contradict them."""
-        return self.method == KNOWN and all(f.name != GIVEN for f in self.findings)
+        return self.method == KNOWN and all(f.name != CONTRADICTED for f in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON has it, with `checks`, `suspicious` and `given`."""

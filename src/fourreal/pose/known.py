@@ -15,7 +15,7 @@ from fourreal.core.video import Video
 from ._adjust import Problem, Scene, adjust
 from ._threads import one_thread
 from .align import align, differences
-from .base import GIVEN, KNOWN, Finding, PoseError, PoseHint, PoseReport, Poses, in_scene_frame
+from .base import CONTRADICTED, KNOWN, Finding, PoseError, PoseHint, PoseReport, Poses, in_scene_frame
 from .checks import examine
 from .colmap import Colmap
 from .tracks import Trail, follow, track_error, triangulate
@@ -56,7 +56,7 @@ class Known:
         cameras, note = corrected(given, video, hint.canonical) if self.refine else (given, "")
         findings, arc = examine(cameras, canonical=hint.canonical)
         if note:
-            findings = (*findings, Finding(GIVEN, "suspect", note))
+            findings = (*findings, Finding(CONTRADICTED, "suspect", note))
         report = PoseReport(
             KNOWN, len(video), len(video), arc_degrees=arc, focal_px=float(cameras.Ks[hint.canonical, 0, 0]),
             findings=findings, seconds=time.perf_counter() - begun,

@@ -73,12 +73,14 @@ class CanonicalConfig:
 
 
 class Agreement(NamedTuple):
-    """Whether freeze-time frames agree, and what follows."""
+    """Whether freeze-time frames agree, and what follows.
 
-    share: (
-        float | None
-    )  # of the width, by which followed points miss the cameras; None: nobody looked, or none to follow
-    warped: bool  # whether frames get a deformation each
+    share: of the width, by which followed points miss the cameras; None if nobody looked, or there were none to follow.
+    warped: whether frames get a deformation each.
+    """
+
+    share: float | None
+    warped: bool
 
     def sentence(self, width: int) -> str:
         """For people; empty if nobody looked."""
