@@ -14,7 +14,7 @@ from fourreal.video.embedded.phrasebook import entries
 from fourreal.video.embedded.reader import Reader
 from fourreal.video.embedded.understand import understand
 from fourreal.video.embedded.word_table import KIND, WordTable
-from fourreal.worlds import FACTORS, caption_words, captions, sample_worlds, split_words
+from fourreal.worlds import FACTORS, actions_of, caption_words, captions, sample_worlds, split_words
 
 TABLE = WordTable.load()
 READER = Reader(TABLE)
@@ -238,6 +238,57 @@ def test_phrases(prompt, said):
 def test_what_follows_a_verb_is_not_taken_for_another():
     assert "swimming" not in _said("a baby elephant blowing out candles")
     assert _said("a cat dances and stretches") == "a cat dancing and stretching"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("my cat playing the piano like a rock star", "a cat playing the piano"),
+        ("a dog dancing like a ballerina in the rain", "a dog dancing in the rain"),
+        ("a panda dancing like nobody is watching", "a panda dancing"),
+        ("a bear that looks like a robot", "a bear"),
+        ("a cat dressed as a pirate dancing on the beach", "a cat dancing on the beach"),
+        ("something like a dragon flying", "a dragon flying"),
+    ],
+)
+def test_what_a_subject_is_likened_to_is_not_in_the_picture(prompt, said):
+    assert _said(prompt) == said
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("a car dancing", "a car spinning"),
+        ("the bus runs down the street", "a bus driving on the street"),
+        ("a boat walking", "a boat sailing"),
+        ("a fish reading a book", "a fish"),
+        ("an elephant throwing a ball", "an elephant kicking a ball"),
+        ("a baby elephant blowing out candles", "a baby elephant near a street lamp"),
+        ("a penguin throwing a ball", "a penguin throwing a toy"),
+        ("a dog driving a car", "a dog driving a go kart"),
+        ("a girl riding a bicycle", "a girl driving a go kart"),
+        ("a knight riding a horse", "a person next to a horse"),
+        ("a car driving", "a car driving"),
+        ("a cat dancing next to a boat sailing", "a cat dancing next to a boat sailing"),
+    ],
+)
+def test_subjects_do_what_their_bodies_can(prompt, said):
+    assert _said(prompt) == said
+
+
+def test_a_verb_that_cannot_be_done_is_reported():
+    found = understand("a car dancing in the rain", TABLE)
+    assert found.line() == 'understood as "a car spinning in the rain" (dancing -> spinning)'
+    assert understand("a fish reading a book at night", TABLE).ignored == ("reading a book",)
+    assert understand("a knight riding a horse", TABLE).ignored == ("riding",)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(FACTORS["subject"]), st.sampled_from([e for e in entries() if e.factor == "action"]))
+def test_no_subject_is_asked_for_what_worlds_never_show(subject, action):
+    found = Reader(TABLE).units(understand(f"a {subject} is {' '.join(action.words)}", TABLE).words)
+    doing = [u.entry.value for u in found if u.entry and u.entry.factor == "action"]
+    assert set(doing) <= set(actions_of(subject))
 
 
 def test_nothing_is_said_twice():

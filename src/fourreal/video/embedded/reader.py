@@ -23,16 +23,22 @@ _LINKS = {
     **dict.fromkeys(_words("wears wear wore dressed donning sporting"), "wearing"),
     **dict.fromkeys(_words("by alongside behind around"), "near"),
     **dict.fromkeys(_words("amid amidst among amongst between"), "among"),
+    "like": "like",
     **dict.fromkeys(
         _words(
             "on at under over across through into onto inside along above below beneath underneath from to of for off "
-            "against toward towards past upon within outside after before during about via like without"
+            "against toward towards past upon within outside after before during about via without"
         ),
         "other",
     ),
 }
 _BESIDE_IT = Entry(FRAME, "company", ("beside", "it"), ("beside", "it"))
-_LONG_LINKS: dict[Words, str] = {("next", "to"): "next to", ("in", "front", "of"): "in front of"}
+_LONG_LINKS: dict[Words, str] = {
+    ("next", "to"): "next to",
+    ("in", "front", "of"): "in front of",
+    **{(verb, "like"): "like" for verb in ("look", "looks", "looked", "looking", "dressed", "shaped", "just")},
+    **{(verb, "as"): "like" for verb in ("dressed", "disguised")},
+}
 _SILENT = _words(
     "he she it they him them i me we us you himself herself itself themselves there here has have had having do does "
     "did doing will would shall should can could may might must get gets getting got go goes going went gone make "
@@ -56,6 +62,7 @@ class Unit:
         entry: the phrase (a size that can be a noun has one too).
         link: of a link or size: the word that captions use for it, or "other" where they have none.
         mapped: whether the entry stands for another word than the user's.
+        guessed: whether it only comes near that word, which no example is.
     """
 
     kind: Literal["entry", "size", "article", "link", "unknown"]
@@ -63,6 +70,7 @@ class Unit:
     entry: Entry | None = None
     link: str = ""
     mapped: bool = False
+    guessed: bool = False
 
 
 class Reader:
@@ -133,7 +141,7 @@ class Reader:
         label = self.table.nearest((word, *_forms(word, noun)), factors)
         if label is None:
             return Unit("unknown", word)
-        return Unit("entry", word, self.table.closest_entry(word, label), mapped=True)
+        return Unit("entry", word, self.table.closest_entry(word, label), mapped=True, guessed=True)
 
 
 def _acting(units: Sequence[Unit]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from fourreal.worlds.captions import CLOTHED
 
+from .abilities import fitted
 from .phrasebook import FRAME, Entry, Words, with_things
 from .reader import Unit, as_noun
 
@@ -72,7 +73,7 @@ class Sentence:
 
 @dataclass
 class _Composer:
-    units: Sequence[Unit]
+    units: list[Unit]
     parts: list[_Part] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     dropped: list[Unit] = field(default_factory=list)
@@ -81,10 +82,14 @@ class _Composer:
     doing: list[Unit] = field(default_factory=list)
 
     def run(self) -> None:
-        """Take every unit in turn."""
+        """Take every unit in turn, but not what somebody is only likened to: "dancing like a rock star"."""
+        likened = False
         for i, unit in enumerate(self.units):
             entry = unit.entry
-            if unit.kind == "link":
+            likened = (likened and self._goes_on(unit)) or (unit.link == "like" and bool(self._subjects()))
+            if likened:
+                self.dropped += [unit] if unit.kind not in {"article", "link"} else []
+            elif unit.kind == "link":
                 self.links.append(unit.link)
             elif unit.kind == "unknown":
                 self.dropped.append(unit)
@@ -93,12 +98,52 @@ class _Composer:
             elif entry is not None:
                 self._entry(i, unit, entry)
 
+    def _subjects(self) -> list[_Part]:
+        return [p for p in self.parts if p.entry is not None and p.entry.factor == "subject"]
+
+    def _goes_on(self, unit: Unit) -> bool:
+        """Whether a comparison goes on with the unit: to a preposition, or a verb where the sentence has none."""
+        if unit.kind == "link":
+            return unit.link in {"like", "is", "and", "that"}
+        if unit.entry is not None and unit.entry.factor in {"ground", "sky", "weather"} and " " in unit.source:
+            return False  # "in the rain" is one phrase
+        acting = any(p.entry is not None and p.entry.factor == "action" for p in self.parts)
+        return acting or unit.entry is None or unit.entry.factor != "action"
+
     def finish(self) -> None:
         """Say alone what has nothing to describe: a verb always, a colour where the prompt says nothing else."""
         alone = [*self.doing, *(() if self.parts or self.doing else self.colors)]
         self.parts += [_Part([unit], _words_of(unit)) for unit in alone]
         self.dropped += [u for u in (*self.colors, *self.sizes) if u not in alone]
         self._forget()
+        self._fit_verbs()
+
+    def _fit_verbs(self) -> None:
+        """Have every subject do what its body can do."""
+        who = next((p.entry.value for p in self._subjects() if p.entry), "")
+        for part in list(self.parts):
+            if part.entry is not None and part.entry.factor == "subject":
+                who = part.entry.value
+            elif part.entry is not None and part.entry.factor == "action" and who:
+                self._fit_verb(part, who)
+
+    def _fit_verb(self, part: _Part, who: str) -> None:
+        said, *things = part.units
+        unit = fitted(said, who)
+        if unit is said:
+            return
+        if unit is None:
+            self.parts.remove(part)
+            self.dropped += part.units
+            return
+        self._swap(said, unit)
+        same = unit.entry is not None and said.entry is not None and unit.entry.label == said.entry.label
+        part.units, part.words = [unit, *(things if same else ())], _words_of(unit)
+        self.dropped += [] if same else things
+
+    def _swap(self, old: Unit, new: Unit) -> None:
+        """Put `new` where `old` is, so that reports keep the prompt's order."""
+        self.units[next(i for i, u in enumerate(self.units) if u is old)] = new
 
     def _entry(self, i: int, unit: Unit, entry: Entry) -> None:
         if entry.factor == "subject":
@@ -170,7 +215,9 @@ class _Composer:
             if after.label != entry.label:  # the first of two nouns describes the second: "a robot dog"
                 self.dropped.append(unit)
             return
-        others = any(p.entry and p.entry.factor == "subject" for p in self.parts)
+        others = bool(self._subjects())
+        if others and self._rides(unit, entry):
+            return
         if others and not self.links and self.parts[-1].entry and self.parts[-1].entry.label == entry.label:
             return
         link = next((w for w in reversed(self.links) if w in _COMPANY), "next to") if others else ""
@@ -182,6 +229,23 @@ class _Composer:
         for action in self.doing:
             self.parts.append(_Part([action], _words_of(action)))
         self._forget()
+
+    def _rides(self, unit: Unit, entry: Entry) -> bool:
+        """Whether the subject is a vehicle that is driven: captions know karts. Nobody in them rides an animal."""
+        last = self.parts[-1]
+        if last.entry is None or last.entry.value != "driving" or any(w in _COMPANY for w in self.links):
+            return False
+        if entry.value not in _VEHICLES:
+            self.parts.remove(last)
+            self.dropped += last.units
+            return False
+        kart = replace(last.entry, words=with_things()["driving", "kart"])
+        driven = replace(unit, entry=kart, mapped=True)
+        self._swap(unit, driven)
+        last.words = kart.words
+        last.units.append(driven)
+        self._forget()
+        return True
 
     def _is_trade(self, i: int) -> bool:
         """Whether noun i only says what the known subject before it does for a living: "a robot waiter"."""
@@ -253,7 +317,7 @@ def compose(units: Sequence[Unit]) -> Sentence:
     Subjects get an article, places, times and weathers the captions' prepositions, things the action that they are for.
     Words are empty if no unit is understood.
     """
-    composer = _Composer(units)
+    composer = _Composer(list(units))
     composer.run()
     composer.finish()
     if all(part.entry is not None and part.entry.factor == FRAME for part in composer.parts):
@@ -268,7 +332,7 @@ def compose(units: Sequence[Unit]) -> Sentence:
             said += part.units
         else:
             dropped += part.units
-    order = {id(u): i for i, u in enumerate(units)}
+    order = {id(u): i for i, u in enumerate(composer.units)}
     mapped = [(u.source, u.link or (u.entry.shown if u.entry else "")) for u in _in_order(said, order) if u.mapped]
     ignored = [u.source for u in _in_order(dropped, order)]
     return Sentence(tuple(words), tuple(dict.fromkeys(mapped)), tuple(dict.fromkeys(ignored)))
@@ -285,7 +349,7 @@ def _words_of(unit: Unit) -> Words:
 def _doing_with(verb: Unit, action: Entry, item: Entry) -> Words:
     """The phrase for an action with a thing that the prompt names after it; empty if they do not go together."""
     table = with_things()
-    same = table.get((action.value, item.value), ())
+    same = action.words if action.value == "throwing" else table.get((action.value, item.value), ())
     if same or not verb.source.startswith("play"):
         return same
     return next((w for (_, value), w in table.items() if value == item.value and w[0] == "playing"), ())
