@@ -15,6 +15,7 @@ from fourreal.core.geometry import quat_exp, quat_to_matrix
 
 from .base import Index, Offsets, as_indices, check_span, shaped
 from .combine import Pattern, combine, pick
+from .room import ROOM, Room
 from .space import Space
 
 Interpolation = Literal["linear", "cubic"]
@@ -101,12 +102,14 @@ class NodeField(nn.Module):
         log_radii: [M] parameter: logarithm of r_k in the contracted scene.
         centre: [3] middle of the scene, world units.
         moves: [M] 1 for nodes that may move, 0 for those that hold still.
+        room: [8] upright cylinder (`Room`) outside of which Gaussians follow still nodes alone; zeros for everywhere.
     """
 
     extent: Tensor
     centre: Tensor
     nodes: Tensor
     moves: Tensor
+    room: Tensor
 
     def __init__(self, config: NodeConfig, frames: int, canonical: int, nodes: Tensor, space: Space) -> None:
         super().__init__()
@@ -114,6 +117,7 @@ class NodeField(nn.Module):
         self.config, self.frames, self.canonical = config, frames, canonical
         self.register_buffer("nodes", nodes)
         self.register_buffer("moves", nodes.new_ones(len(nodes)))
+        self.register_buffer("room", nodes.new_zeros(ROOM))
         self.register_buffer("centre", space.centre.clone())
         self.register_buffer("extent", space.extent.clone())
         self.log_radii = nn.Parameter((spacing(space.contract(nodes)) / 2).clamp_min(1e-4).log())
@@ -129,10 +133,20 @@ class NodeField(nn.Module):
     def rebind(self, means: Float[Tensor, "N 3"]) -> None:
         """Choose the nearest nodes of each Gaussian anew; for as many Gaussians as before, in the same memory."""
         count = min(self.config.neighbours, len(self.nodes))
-        index = nearest(self._space.contract(means.detach()), self._space.contract(self.nodes), count)
+        index = self._followed(means.detach(), count)
         self._nearest = Pattern.of(index, len(self.nodes)).placed_as(self._nearest)
         arms = index[..., None] * 4 + torch.arange(4, device=index.device)
         self._arms = Pattern.of(arms.flatten(1), 4 * len(self.nodes)).placed_as(self._arms)
+
+    def _followed(self, means: Tensor, count: int) -> Int64[Tensor, "N k"]:
+        points, nodes = self._space.contract(means), self._space.contract(self.nodes)
+        index = nearest(points, nodes, count)
+        still = (self.moves == 0).nonzero()[:, 0]
+        if not self.room.any() or len(still) < count:
+            return index
+        outside = ~Room.of(self.room).holds(means)
+        index[outside] = still[nearest(points[outside], nodes[still], count)]
+        return index
 
     def offsets(self, means: Float[Tensor, "N 3"], index: Index) -> Offsets:
         """See `DeformField`; times may be fractional. Log scales are exact zeros unless `scaling` is on."""

@@ -12,6 +12,7 @@ from fourreal.core.storage import load_tensors, save_tensors
 
 from .mlp import MlpConfig, MlpField
 from .nodes import NodeConfig, NodeField
+from .room import ROOM
 from .space import Space
 
 Field = MlpField | NodeField
@@ -44,6 +45,8 @@ def load_field(path: Path | str, device: torch.device | str = "cpu") -> Field:
     try:
         config = _CONFIGS[meta["type"]](**meta["config"])
         tensors = {k: v.to(device) for k, v in tensors.items()}
+        if meta["type"] == "nodes":  # files of before have no room
+            tensors.setdefault("room", tensors["nodes"].new_zeros(ROOM))
         field = _empty(config, meta["frames"], meta["canonical"], tensors)
         field.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError, FieldError) as error:

@@ -15,6 +15,7 @@ from fourreal.core.gaussians import Gaussians
 from fourreal.core.scene import Scene
 from fourreal.core.storage import read_json, write_json
 from fourreal.deform import MlpConfig, NodeConfig, load_field
+from fourreal.deform.nodes import NodeField
 from fourreal.deform.storage import Field
 from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import fingerprint
@@ -25,6 +26,7 @@ from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.loop import Progress
 from fourreal.fit.moving import moving
 from fourreal.fit.phases import Phase
+from fourreal.fit.spin import find_spin, upwards
 from fourreal.fit.state import FitState
 from fourreal.fit.stereo import find_ground, focus_distance
 from fourreal.pose.tracks import follow_from
@@ -100,17 +102,25 @@ def fit_temporal(
 
 
 def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> Field:
-    """The field as the fit begins: the network at rest; nodes where the clip moves, as followed points move."""
+    """The field as the fit begins: the network at rest; nodes where the clip moves, as the subject turns and followed
+    points move."""
     assert clips.reference is not None
     means = gaussians.means
     space, frames = inner_space(clips.freeze, means), len(clips.reference.cameras)
     if config.field == "mlp":
         return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space)
-    busy = moving(clips, means, space.centre, space.extent, find_ground(clips.freeze))
+    ground = find_ground(clips.freeze)
+    busy = moving(clips, means, space.centre, space.extent, ground)
+    render = select(means.device)
+    spin = find_spin(gaussians, clips, busy, upwards(clips, ground), render) if config.follow else None
+    busy = busy if spin is None else busy & spin.room.holds(means)
     field = NodeConfig(nodes=config.nodes).build(means, frames, clips.instant, space=space, busy=busy)
+    if spin is not None:
+        spin.turn(field)
+        field.rebind(means)
     if config.follow:
         followed = Followed(*follow_from(clips.reference.images, clips.instant))
-        guess_motion(field, gaussians, clips, followed, select(means.device), busy)
+        guess_motion(field, gaussians, clips, followed, render, busy)
     return field
 
 
@@ -152,7 +162,11 @@ def make_temporal(
         )  # fmt: skip
         glance(state)
     save_lift(desk.out / LIFTED, state, clips, fps, _notes(desk.run))
-    write_json(desk.out / REPORT, {"gaussians": len(state.params["means"]), "curve": curve.rows})
+    motion = state.modules.get("motion")
+    turns = isinstance(motion, NodeField) and bool(motion.room.any())
+    if turns:
+        tell(News("the subject turns about itself: its motion began with the turning that fits the clip best"))
+    write_json(desk.out / REPORT, {"gaussians": len(state.params["means"]), "turns": turns, "curve": curve.rows})
 
 
 def _modules(run: Path, clips: Clips, gaussians: Gaussians) -> dict[str, nn.Module]:

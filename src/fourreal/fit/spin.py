@@ -1,0 +1,240 @@
+"""Subjects that turn about themselves: how far they have turned at each frame, before any point is followed.
+
+Points on a subject that spins vanish round its edge before they have told a quarter of a turn, and comparing pictures
+finds no way from one flank to the other. But a subject that turns upright is a rigid body with one unknown a frame: try
+all angles, and take the course through them that the clip's pictures speak for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from fourreal.core.cameras import Cameras
+from fourreal.core.gaussians import Gaussians
+from fourreal.core.geometry import quat_exp, quat_multiply, quat_to_matrix
+from fourreal.deform.nodes import NodeField
+from fourreal.deform.room import Room
+from fourreal.raster.base import Rasterizer, Splats, Views
+
+from .clips import Clips
+from .ground import Plane
+
+_ANGLES = 36  # that are tried, over a whole turn
+_STEP = 2 * math.pi / _ANGLES
+_FASTEST = 8  # of these steps between two frames at most: 80 degrees
+_STEADY = 0.4  # cost of a change of speed by one step a frame, as a share of what resting misses a frame by
+_LARGE = 96  # pixels of width that suffice
+_CHANGE = 0.06  # a pixel that leaves its colour at the instant by so much at some time is compared
+_WORTH = 0.9  # of the error at rest that turning must not exceed
+_BETTER = 0.95  # of the error with the subject at any place near, frame by frame, that turning must not exceed
+_TURNED = math.radians(60)  # the subject must turn by so much at some time; less is for followed points
+_SOLID = 0.3  # opacity of what counts for the middle
+_WIDE = (0.5, 0.7, 0.85, 1.0)  # shares of what moves that may be the subject: the rest lies behind it in the picture
+_SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
+_SHIFTS = (0.3, 0.15)  # of the subject's reach, by which the line is moved
+_FAR = 1.0  # of that reach, from where the line is looked for first
+_ASIDE = (
+    -2.0,
+    -1.5,
+    -1.0,
+    -0.6,
+    -0.3,
+    0.0,
+    0.3,
+    0.6,
+    1.0,
+    1.5,
+    2.0,
+)  # the same: places to which it may have gone instead
+_AHEAD = (-0.6, 0.0, 0.6)
+_GAIN = 0.003  # of the error at rest, that is worth moving it
+
+
+@dataclass(frozen=True, eq=False)
+class Spin:
+    """How a subject turns.
+
+    Attributes:
+        angles: [F] radians about the room's axis at each frame, unwrapped, 0 at the instant.
+        room: where what turns is.
+        worth: error of the clip's changed parts with the turning, as a share of that at rest.
+    """
+
+    angles: Float[Tensor, " F"]
+    room: Room
+    worth: float
+
+    @property
+    def turns(self) -> bool:
+        """Whether it is more than points can be followed through."""
+        return float(self.angles.abs().max()) >= _TURNED
+
+    def turn(self, motion: NodeField) -> None:
+        """Have the nodes of `motion` in the room turn so, and what lies outside follow none of them."""
+        inside = self.room.holds(motion.nodes).to(motion.nodes)[:, None]
+        vectors = self.angles[:, None] * self.room.axis
+        arms = motion.nodes - self.room.centre
+        swung = torch.einsum("fij,mj->fmi", quat_to_matrix(quat_exp(vectors)), arms) - arms
+        with torch.no_grad():
+            motion.motions[..., :3] = inside * swung / motion.unit
+            motion.motions[..., 3:6] = inside * vectors[:, None]
+            motion.room.copy_(self.room.numbers())
+
+
+@torch.no_grad()
+def find_spin(
+    gaussians: Gaussians, clips: Clips, busy: Bool[Tensor, " N"], axis: Float[Tensor, " 3"], render: Rasterizer
+) -> Spin | None:
+    """How what moves turns about an upright axis through its middle; None if the reference clip does not speak for it.
+
+    Every angle of a whole turn is drawn from the reference camera and compared with every frame (L1, where the clip
+    changes); the cheapest course of angles is found by dynamic programming, to both sides of the instant, where changes
+    of speed cost. A subject that goes past is no turning one: shifting it must not explain as much. Deterministic.
+
+    Args:
+        gaussians: of the canonical scene.
+        clips: with a reference.
+        busy: Gaussians that may move.
+        axis: unit vector, upwards.
+        render: the rasterizer.
+    """
+    assert clips.reference is not None
+    if not busy.any():
+        return None
+    solid = busy & (gaussians.opacities > _SOLID)
+    # The median: what lies far behind the subject in the picture counts as moving, too.
+    centre = gaussians.means[solid if solid.any() else busy].median(0).values
+    line = Room(centre, axis, centre.new_tensor(math.inf), ((gaussians.means[busy] - centre) @ axis).min())
+    apart = line.apart(gaussians.means[busy])
+
+    if not (clips.reference.images - clips.reference.images[clips.instant]).abs().amax() > _CHANGE:
+        return None
+
+    splats = Splats.of(gaussians)
+
+    def tried(room: Room) -> Spin:
+        cost = _costs(clips, _turned(splats, room, busy & room.holds(gaussians.means)), render)
+        steps = _course(cost, clips.instant)
+        met = cost.gather(1, (steps % _ANGLES)[:, None]).sum()
+        return Spin(steps.to(centre) * _STEP, room, float(met / cost[:, 0].sum().clamp_min(1e-9)))
+
+    found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
+    least = min(spin.worth for spin in found)
+    best = next(spin for spin in found if spin.worth <= least + _SAME)
+    if not best.turns:
+        return None
+    sides = _sides(axis, clips.reference.cameras.viewmats[clips.instant], apart.median())
+    best = _centred(best, tried, sides)
+    moved = _costs(clips, _shifted(splats, sides, busy & best.room.holds(gaussians.means)), render)
+    rest = len(_ASIDE) // 2 * len(_AHEAD) + len(_AHEAD) // 2
+    otherwise = float(moved.min(1).values.sum() / moved[:, rest].sum().clamp_min(1e-9))
+    return best if best.turns and best.worth <= min(_WORTH, _BETTER * otherwise) else None
+
+
+def _sides(axis: Tensor, viewmat: Float[Tensor, "4 4"], reach: Tensor) -> list[Tensor]:
+    """To the right and ahead over the ground, as the camera sees it, as far as `reach`."""
+    right, _, ahead = viewmat[:3, :3]
+    return [F.normalize(v - (v @ axis) * axis, dim=0) * reach for v in (right, ahead)]
+
+
+def _centred(spin: Spin, tried: Callable[[Room], Spin], sides: Sequence[Tensor]) -> Spin:
+    """With the line moved over the ground to where turning meets the clip best: a median sees the front side more."""
+    begun = spin.room.centre
+    for share in _SHIFTS:
+        moved = True
+        while moved:
+            places = [spin.room.centre + sign * share * side for side in sides for sign in (1, -1)]
+            near = [p for p in places if float((p - begun).norm()) <= _FAR * float(sides[0].norm())]
+            others = [tried(replace(spin.room, centre=place)) for place in near]
+            best = min(others, key=lambda other: other.worth, default=spin)
+            moved = best.worth < spin.worth - _GAIN
+            spin = best if moved else spin
+    return spin
+
+
+def upwards(clips: Clips, ground: Plane | None) -> Float[Tensor, " 3"]:
+    """The axis about which things turn: off the ground, or up in the pictures where there is none."""
+    up = -clips.freeze.cameras.viewmats[:, 1, :3].mean(0)
+    up = up if ground is None else ground.normal.to(up)
+    return up / up.norm()
+
+
+def _turned(splats: Splats, room: Room, turning: Bool[Tensor, " N"]) -> Splats:
+    """The scene [A, N, ...] with what turns at every angle."""
+    turns = quat_exp(room.axis * (_STEP * torch.arange(_ANGLES).to(room.axis)[:, None]))
+    means, quats = splats.means.repeat(_ANGLES, 1, 1), splats.quats.repeat(_ANGLES, 1, 1)
+    means[:, turning] = (
+        torch.einsum("aij,nj->ani", quat_to_matrix(turns), splats.means[turning] - room.centre) + room.centre
+    )
+    quats[:, turning] = quat_multiply(turns[:, None], splats.quats[turning])
+    return _states(splats, means, quats)
+
+
+def _shifted(splats: Splats, sides: Sequence[Tensor], turning: Bool[Tensor, " N"]) -> Splats:
+    """The scene [A, N, ...] with what turns at other places on the ground instead."""
+    right, ahead = sides
+    shifts = torch.stack([a * right + b * ahead for a in _ASIDE for b in _AHEAD])
+    means = splats.means.repeat(len(shifts), 1, 1)
+    means[:, turning] += shifts[:, None]
+    return _states(splats, means, splats.quats.expand(len(shifts), *splats.quats.shape))
+
+
+def _states(splats: Splats, means: Tensor, quats: Tensor) -> Splats:
+    return Splats(means, quats, *(v.expand(len(means), *v.shape) for v in splats[2:]))
+
+
+def _costs(clips: Clips, states: Splats, render: Rasterizer) -> Float[Tensor, "F A"]:
+    """Mean absolute difference of every frame and every state of the scene, where the clip changes."""
+    assert clips.reference is not None
+    small = clips.reference.shrunk(max(1, clips.reference.cameras.width // _LARGE))
+    images, cameras = small.images, small.cameras
+    changed = ((images - images[clips.instant]).abs().mean(1).amax(0) > _CHANGE).float()
+    rows, drawn, count = [], None, len(states.means)
+    for frame, image in enumerate(images):
+        if drawn is None or _moves(cameras):
+            viewmats, Ks = cameras.viewmats[[frame] * count], cameras.Ks[[frame] * count]
+            drawn = render(states, Views(viewmats, Ks, cameras.width, cameras.height), None).color
+        rows.append(((drawn - image).abs().mean(1) * changed).sum((1, 2)) / changed.sum().clamp_min(1))
+    return torch.stack(rows)
+
+
+def _moves(cameras: Cameras) -> bool:
+    return bool((cameras.viewmats - cameras.viewmats[:1]).abs().max() > 1e-6)
+
+
+def _course(cost: Float[Tensor, "F A"], instant: int) -> Int64[Tensor, " F"]:
+    """The angle of each frame in steps, unwrapped, 0 at the instant: the cheapest of steady speed."""
+    after, before = cost[instant:], cost[: instant + 1].flip(0)
+    found = []
+    for speed in range(-_FASTEST, _FASTEST + 1):  # at the instant, where both sides meet
+        (a, later), (b, earlier) = _way(after, speed), _way(before, -speed)
+        found.append((a + b, abs(speed), torch.cat([earlier[1:].flip(0), later])))
+    return min(found, key=lambda f: f[:2])[2]
+
+
+def _way(cost: Float[Tensor, "T A"], begins: int) -> tuple[float, Int64[Tensor, " T"]]:
+    """What the cheapest way from angle 0 at the first frame costs, and its steps; a change of speed costs."""
+    speeds = torch.arange(-_FASTEST, _FASTEST + 1, device=cost.device)
+    steady = _STEADY * float(cost[:, 0].mean()) * (speeds[:, None] - speeds).abs()
+    angle = torch.arange(_ANGLES, device=cost.device)
+    origin = (angle[:, None] - speeds) % _ANGLES  # [angle, speed]: the angle that a state comes from
+    total = torch.full((_ANGLES, len(speeds)), torch.inf, device=cost.device)
+    total[0, begins + _FASTEST] = 0.0
+    choices = []
+    for row in cost[1:]:
+        best, chosen = (total[origin] + steady).min(-1)  # over the speed before
+        total = best + row[:, None]
+        choices.append(chosen)
+    a, s = divmod(int(total.flatten().argmin()), len(speeds))
+    steps = []
+    for chosen in reversed(choices):
+        steps.append(int(speeds[s]))
+        a, s = int(origin[a, s]), int(chosen[a, s])
+    return float(total.min()), torch.tensor([0, *steps[::-1]], device=cost.device).cumsum(0)

@@ -1,0 +1,150 @@
+"""A subject that turns about itself is found turning, wherever the clip says so, and carries nothing else along."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from fourreal.core.cameras import Cameras
+from fourreal.core.gaussians import Gaussians
+from fourreal.core.geometry import quat_exp, quat_multiply, quat_to_matrix
+from fourreal.deform import NodeConfig, Space, load_field, save_field
+from fourreal.deform.nodes import NodeField
+from fourreal.deform.room import ROOM, Room
+from fourreal.fit.clips import Clips
+from fourreal.fit.ground import Plane
+from fourreal.fit.spin import find_spin, upwards
+from fourreal.fit.static import Targets
+from fourreal.raster.base import Splats, Views
+from fourreal.raster.numba_cpu import render
+
+FRAMES, INSTANT, HEIGHT, WIDTH = 12, 5, 54, 96
+UP = torch.tensor([0.0, -1.0, 0.0])
+SPOT = torch.tensor([0.3, 0.0, 0.1])  # where the subject stands
+SUBJECT = 600
+
+
+def scene() -> Gaussians:
+    """A long body with a head at one end, of four colours, on a ground of 400 Gaussians and before a wall of 300."""
+    g = torch.Generator().manual_seed(3)
+    body = (torch.rand(SUBJECT, 3, generator=g) - 0.5) * torch.tensor([1.0, 0.3, 0.3])
+    head = body[:, 0] > 0.3
+    body[head, 1] -= 0.25
+    colors = torch.tensor([0.9, 0.3, 0.1]).expand(SUBJECT, 3).clone()
+    colors[head] = torch.tensor([1.0, 1.0, 0.8])
+    colors[body[:, 2] > 0] *= 0.5
+    ground = torch.rand(400, 3, generator=g) * torch.tensor([5.0, 0.0, 5.0]) + torch.tensor([-2.5, 0.45, -2.5])
+    wall = torch.rand(300, 3, generator=g) * torch.tensor([6.0, 3.0, 0.0]) + torch.tensor([-3.0, -2.5, 2.6])
+    means = torch.cat([body + SPOT, ground, wall])
+    rest = torch.tensor([0.3, 0.5, 0.4]).expand(700, 3)
+    sizes = torch.cat([torch.full((SUBJECT, 3), 0.05), torch.full((700, 3), 0.15)]).log()
+    quats = torch.tensor([1.0, 0, 0, 0]).expand(len(means), 4).clone()
+    return Gaussians(means, quats, sizes, torch.full((len(means),), 4.0), torch.cat([colors, rest]))
+
+
+def cameras(frames: int = FRAMES) -> Cameras:
+    """At rest, a little above the ground."""
+    tilt = quat_to_matrix(quat_exp(torch.tensor([0.15, 0.0, 0.0])))
+    viewmat = torch.eye(4)
+    viewmat[:3, :3], viewmat[:3, 3] = tilt, torch.tensor([0.0, 0.2, 3.0])
+    K = torch.tensor([[90.0, 0, 48], [0, 90.0, 27], [0, 0, 1]])
+    many = viewmat.expand(frames, 4, 4).clone(), K.expand(frames, 3, 3).clone()
+    return Cameras(*many, WIDTH, HEIGHT, torch.arange(frames * 1.0))
+
+
+def filmed(angles: Tensor, shifts: Tensor | None = None) -> Clips:
+    """The subject turned by `angles` about the upright line through it, and moved to the right by `shifts`."""
+    own, base = cameras(), Splats.of(scene())
+    views = Views(own.viewmats[:1], own.Ks[:1], WIDTH, HEIGHT)
+    frames = []
+    for i, angle in enumerate(angles):
+        turn = quat_exp(angle * UP)
+        means, quats = base.means.clone(), base.quats.clone()
+        means[:SUBJECT] = (means[:SUBJECT] - SPOT) @ quat_to_matrix(turn).T + SPOT
+        means[:SUBJECT, 0] += 0.0 if shifts is None else shifts[i]
+        quats[:SUBJECT] = quat_multiply(turn.expand(SUBJECT, 4), quats[:SUBJECT])
+        frames.append(render(base._replace(means=means, quats=quats), views, None).color[0])
+    images = torch.stack(frames).detach()
+    return Clips(Targets(images, own), Targets(images, own), 0, INSTANT)
+
+
+def busy() -> Tensor:
+    return torch.arange(len(scene().means)) < SUBJECT
+
+
+@pytest.mark.parametrize("speed", [24.0, -31.0])
+def test_a_whole_turn_and_more_is_found(speed: float) -> None:
+    truth = torch.deg2rad(speed * (torch.arange(FRAMES) - INSTANT))
+    spin = find_spin(scene(), filmed(truth), busy(), UP, render)
+    assert spin is not None
+    assert spin.angles[INSTANT] == 0
+    assert float((spin.angles - truth).abs().max()) < math.radians(20)
+    assert spin.worth < 0.4
+    assert float((spin.room.centre - SPOT)[[0, 2]].norm()) < 0.1
+
+
+def test_the_line_is_found_where_only_the_front_was_seen() -> None:
+    """The median of what is there is not what the subject turns about."""
+    truth = torch.deg2rad(24.0 * (torch.arange(FRAMES) - INSTANT))
+    g = scene()
+    seen = ~(busy() & (g.means[:, 2] > SPOT[2] + 0.03))
+    front = Gaussians(g.means[seen], g.quats[seen], g.log_scales[seen], g.logit_opacities[seen], g.colors[seen])
+    spin = find_spin(front, filmed(truth), busy()[seen], UP, render)
+    assert spin is not None
+    assert float((spin.angles - truth).abs().max()) < math.radians(30)
+
+
+def test_what_stands_nods_or_goes_past_does_not_turn() -> None:
+    still = torch.zeros(FRAMES)
+    assert find_spin(scene(), filmed(still), busy(), UP, render) is None
+    nodding = torch.deg2rad(15.0 * torch.sin(torch.arange(FRAMES) - float(INSTANT)))
+    assert find_spin(scene(), filmed(nodding), busy(), UP, render) is None
+    passing = 0.12 * (torch.arange(FRAMES) - INSTANT)
+    assert find_spin(scene(), filmed(still, passing), busy(), UP, render) is None
+    assert find_spin(scene(), filmed(still), torch.zeros_like(busy()), UP, render) is None
+
+
+def test_the_subject_turns_and_the_ground_stays() -> None:
+    gaussians = scene()
+    truth = torch.deg2rad(30.0 * (torch.arange(FRAMES) - INSTANT))
+    clips = filmed(truth)
+    spin = find_spin(gaussians, clips, busy(), UP, render)
+    assert spin is not None
+    space = Space(torch.zeros(3), torch.tensor(1.0))
+    field = NodeConfig(nodes=96).build(gaussians.means, FRAMES, INSTANT, space=space, busy=busy())
+    spin.turn(field)
+    field.rebind(gaussians.means)
+    with torch.no_grad():
+        moved = field.offsets(gaussians.means, torch.arange(FRAMES * 1.0)).means
+    assert not moved[:, SUBJECT:].any()
+    assert not moved[INSTANT].any()
+    arms = gaussians.means[:SUBJECT] - SPOT
+    for frame in (0, 3, FRAMES - 1):
+        wanted = arms @ quat_to_matrix(quat_exp(truth[frame] * UP)).T - arms
+        missed = (moved[frame, :SUBJECT] - wanted).norm(dim=1).mean()
+        assert float(missed) < 0.2 * float(wanted.norm(dim=1).mean())
+
+
+def test_a_room_is_kept_with_its_field_and_older_files_have_none(tmp_path) -> None:
+    gaussians = scene()
+    field = NodeConfig(nodes=40).build(gaussians.means, FRAMES, INSTANT, busy=busy())
+    room = Room(SPOT, UP, torch.tensor(0.6), torch.tensor(-0.4))
+    field.room.copy_(room.numbers())
+    save_field(tmp_path / "motion.safetensors", field)
+    again = load_field(tmp_path / "motion.safetensors")
+    assert isinstance(again, NodeField)
+    assert torch.equal(Room.of(again.room).numbers(), room.numbers())
+    del field._buffers["room"]
+    save_field(tmp_path / "older.safetensors", field)
+    older = load_field(tmp_path / "older.safetensors")
+    assert isinstance(older, NodeField)
+    assert torch.equal(older.room, torch.zeros(ROOM))
+
+
+def test_things_turn_about_the_grounds_normal_or_the_pictures_up() -> None:
+    clips = filmed(torch.zeros(FRAMES))
+    assert torch.allclose(upwards(clips, Plane(UP, -0.45)), UP)
+    assert float(upwards(clips, None) @ UP) > 0.98
