@@ -148,3 +148,21 @@ def test_things_turn_about_the_grounds_normal_or_the_pictures_up() -> None:
     clips = filmed(torch.zeros(FRAMES))
     assert torch.allclose(upwards(clips, Plane(UP, -0.45)), UP)
     assert float(upwards(clips, None) @ UP) > 0.98
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_the_same_turning() -> None:
+    from fourreal.raster import select
+
+    device = torch.device("cuda")
+    truth = torch.deg2rad(24.0 * (torch.arange(FRAMES) - INSTANT))
+    clips = filmed(truth)
+    here = find_spin(scene(), clips, busy(), UP, render)
+    there = find_spin(scene().to(device), clips.to(device), busy().to(device), UP.to(device), select(device))
+    assert here is not None
+    assert there is not None
+    assert torch.equal(there.angles.cpu(), here.angles)
+    field = NodeConfig(nodes=96).build(scene().means.to(device), FRAMES, INSTANT, busy=busy().to(device))
+    there.turn(field)
+    field.rebind(scene().means.to(device))
+    assert not field.offsets(scene().means.to(device), torch.arange(FRAMES * 1.0)).means[:, SUBJECT:].any()

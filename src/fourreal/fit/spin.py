@@ -40,19 +40,8 @@ _WIDE = (0.5, 0.7, 0.85, 1.0)  # shares of what moves that may be the subject: t
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
 _SHIFTS = (0.3, 0.15)  # of the subject's reach, by which the line is moved
 _FAR = 1.0  # of that reach, from where the line is looked for first
-_ASIDE = (
-    -2.0,
-    -1.5,
-    -1.0,
-    -0.6,
-    -0.3,
-    0.0,
-    0.3,
-    0.6,
-    1.0,
-    1.5,
-    2.0,
-)  # the same: places to which it may have gone instead
+# Shares of it: places to which the subject may have gone instead of turning.
+_ASIDE = (-2.0, -1.4, -0.9, -0.5, -0.2, 0.0, 0.2, 0.5, 0.9, 1.4, 2.0)
 _AHEAD = (-0.6, 0.0, 0.6)
 _GAIN = 0.003  # of the error at rest, that is worth moving it
 
@@ -114,16 +103,14 @@ def find_spin(
     line = Room(centre, axis, centre.new_tensor(math.inf), ((gaussians.means[busy] - centre) @ axis).min())
     apart = line.apart(gaussians.means[busy])
 
-    if not (clips.reference.images - clips.reference.images[clips.instant]).abs().amax() > _CHANGE:
-        return None
-
     splats = Splats.of(gaussians)
 
     def tried(room: Room) -> Spin:
-        cost = _costs(clips, _turned(splats, room, busy & room.holds(gaussians.means)), render)
+        states = _turned(splats, room, busy & room.holds(gaussians.means))
+        cost = _costs(clips, states, render).cpu()  # the course takes many small steps
         steps = _course(cost, clips.instant)
-        met = cost.gather(1, (steps % _ANGLES)[:, None]).sum()
-        return Spin(steps.to(centre) * _STEP, room, float(met / cost[:, 0].sum().clamp_min(1e-9)))
+        met, rest = float(cost.gather(1, (steps % _ANGLES)[:, None]).sum()), float(cost[:, 0].sum())
+        return Spin(steps.to(centre) * _STEP, room, met / rest if rest > 0 else 1.0)
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
     least = min(spin.worth for spin in found)

@@ -52,7 +52,8 @@ class TemporalConfig:
         nodes: control nodes of the motion.
         seed: of everything random.
         field: "nodes" for control nodes, or "mlp" for the paper's network, which wants a GPU.
-        follow: whether points followed through the reference clip give nodes a first guess of the motion.
+        follow: whether the reference clip gives nodes a first guess of the motion: how its subject turns about itself,
+            and where points that are followed through it go.
     """
 
     phases: tuple[Phase, ...]
