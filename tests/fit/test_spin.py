@@ -107,6 +107,13 @@ def test_what_stands_nods_or_goes_past_does_not_turn() -> None:
     assert find_spin(scene(), filmed(still), torch.zeros_like(busy()), UP, render) is None
 
 
+def test_before_a_moving_camera_nothing_is_looked_for() -> None:
+    clips = filmed(torch.deg2rad(24.0 * (torch.arange(FRAMES) - INSTANT)))
+    assert clips.reference is not None
+    clips.reference.cameras.viewmats[-1, 0, 3] += 0.05
+    assert find_spin(scene(), clips, busy(), UP, render) is None
+
+
 def test_the_subject_turns_and_the_ground_stays() -> None:
     gaussians = scene()
     truth = torch.deg2rad(30.0 * (torch.arange(FRAMES) - INSTANT))

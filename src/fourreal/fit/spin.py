@@ -35,6 +35,7 @@ _CHANGE = 0.06  # a pixel that leaves its colour at the instant by so much at so
 _WORTH = 0.9  # of the error at rest that turning must not exceed
 _BETTER = 0.95  # of the error with the subject at any place near, frame by frame, that turning must not exceed
 _TURNED = math.radians(60)  # the subject must turn by so much at some time; less is for followed points
+_STILL = 1e-5  # of a camera that rests, the most by which a pose changes
 _SOLID = 0.3  # opacity of what counts for the middle
 _WIDE = (0.5, 0.7, 0.85, 1.0)  # shares of what moves that may be the subject: the rest lies behind it in the picture
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
@@ -89,13 +90,13 @@ def find_spin(
 
     Args:
         gaussians: of the canonical scene.
-        clips: with a reference.
+        clips: with a reference, whose camera rests: else every pixel changes, and nothing is looked for.
         busy: Gaussians that may move.
         axis: unit vector, upwards.
         render: the rasterizer.
     """
     assert clips.reference is not None
-    if not busy.any():
+    if not busy.any() or not _rests(clips.reference.cameras):
         return None
     solid = busy & (gaussians.opacities > _SOLID)
     # The median: what lies far behind the subject in the picture counts as moving, too.
@@ -183,17 +184,15 @@ def _costs(clips: Clips, states: Splats, render: Rasterizer) -> Float[Tensor, "F
     small = clips.reference.shrunk(max(1, clips.reference.cameras.width // _LARGE))
     images, cameras = small.images, small.cameras
     changed = ((images - images[clips.instant]).abs().mean(1).amax(0) > _CHANGE).float()
-    rows, drawn, count = [], None, len(states.means)
-    for frame, image in enumerate(images):
-        if drawn is None or _moves(cameras):
-            viewmats, Ks = cameras.viewmats[[frame] * count], cameras.Ks[[frame] * count]
-            drawn = render(states, Views(viewmats, Ks, cameras.width, cameras.height), None).color
-        rows.append(((drawn - image).abs().mean(1) * changed).sum((1, 2)) / changed.sum().clamp_min(1))
-    return torch.stack(rows)
+    count = len(states.means)
+    own = cameras[[clips.instant] * count]
+    drawn = render(states, Views(own.viewmats, own.Ks, own.width, own.height), None).color
+    rows = [((drawn - image).abs().mean(1) * changed).sum((1, 2)) for image in images]
+    return torch.stack(rows) / changed.sum().clamp_min(1)
 
 
-def _moves(cameras: Cameras) -> bool:
-    return bool((cameras.viewmats - cameras.viewmats[:1]).abs().max() > 1e-6)
+def _rests(cameras: Cameras) -> bool:
+    return bool((cameras.viewmats - cameras.viewmats[:1]).abs().max() < _STILL)
 
 
 def _course(cost: Float[Tensor, "F A"], instant: int) -> Int64[Tensor, " F"]:
