@@ -36,6 +36,7 @@ _WORTH = 0.9  # of the error at rest that turning must not exceed
 _BETTER = 0.95  # of the error with the subject at any place near, frame by frame, that turning must not exceed
 _TURNED = math.radians(60)  # the subject must turn by so much at some time; less is for followed points
 _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
+_FEET = 0.1  # of the subject's height
 _SOLID = 0.3  # opacity of what counts for the middle
 _WIDE = (0.5, 0.7, 0.85, 1.0)  # shares of what moves that may be the subject: the rest lies behind it in the picture
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
@@ -101,7 +102,10 @@ def find_spin(
     solid = busy & (gaussians.opacities > _SOLID)
     # The median: what lies far behind the subject in the picture counts as moving, too.
     centre = gaussians.means[solid if solid.any() else busy].median(0).values
-    line = Room(centre, axis, centre.new_tensor(math.inf), ((gaussians.means[busy] - centre) @ axis).min())
+    heights = (gaussians.means[busy] - centre) @ axis
+    low, high = heights.min(), torch.quantile(heights, 0.98)
+    # What moves begins a little above the ground; feet reach down to it.
+    line = Room(centre, axis, centre.new_tensor(math.inf), low - _FEET * (high - low))
     apart = line.apart(gaussians.means[busy])
 
     splats = Splats.of(gaussians)
