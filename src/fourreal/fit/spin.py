@@ -39,6 +39,7 @@ _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
 _FEET = 0.1  # of the subject's height
 _SOLID = 0.3  # opacity of what counts for the middle
 _WIDE = (0.5, 0.7, 0.85, 1.0)  # shares of what moves that may be the subject: the rest lies behind it in the picture
+_CLOSE = 0.05  # the same: how much worse a room may be where the line is first, to be tried with others
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
 _SHIFTS = (0.3, 0.15)  # of the subject's reach, by which the line is moved
 _FAR = 1.0  # of that reach, from where the line is looked for first
@@ -119,11 +120,13 @@ def find_spin(
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
     least = min(spin.worth for spin in found)
-    best = next(spin for spin in found if spin.worth <= least + _SAME)
-    if not best.turns:
-        return None
     sides = _sides(axis, clips.reference.cameras.viewmats[clips.instant], apart.median())
-    best = _centred(best, tried, sides)
+    # Where a narrow room is stuck a wider one may find the line.
+    found = [_centred(s, tried, sides) for s in found if s.turns and s.worth <= least + _CLOSE]
+    if not found:
+        return None
+    least = min(spin.worth for spin in found)
+    best = next(spin for spin in found if spin.worth <= least + _SAME)
     moved = _costs(clips, _shifted(splats, sides, busy & best.room.holds(gaussians.means)), render)
     rest = len(_ASIDE) // 2 * len(_AHEAD) + len(_AHEAD) // 2
     otherwise = float(moved.min(1).values.sum() / moved[:, rest].sum().clamp_min(1e-9))
