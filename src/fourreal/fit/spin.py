@@ -36,11 +36,11 @@ _WORTH = 0.9  # of the error at rest that turning must not exceed
 _BETTER = 0.95  # of the error with the subject at any place near, frame by frame, that turning must not exceed
 _TURNED = math.radians(60)  # the subject must turn by so much at some time; less is for followed points
 _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
-_FEET = 0.1  # of the subject's height
+_FEET = 0.1  # of the subject's height, by which it reaches below what is seen to move
 _SOLID = 0.3  # opacity of what counts for the middle
 _WIDE = (0.5, 0.7, 0.85, 1.0)  # shares of what moves that may be the subject: the rest lies behind it in the picture
-_CLOSE = 0.05  # the same: how much worse a room may be where the line is first, to be tried with others
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
+_CLOSE = 0.05  # the same, before the line has been moved to where it belongs
 _SHIFTS = (0.3, 0.15)  # of the subject's reach, by which the line is moved
 _FAR = 1.0  # of that reach, from where the line is looked for first
 # Shares of it: places to which the subject may have gone instead of turning.
@@ -108,7 +108,6 @@ def find_spin(
     # What moves begins a little above the ground; feet reach down to it.
     line = Room(centre, axis, centre.new_tensor(math.inf), low - _FEET * (high - low))
     apart = line.apart(gaussians.means[busy])
-
     splats = Splats.of(gaussians)
 
     def tried(room: Room) -> Spin:
