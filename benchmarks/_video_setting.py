@@ -13,17 +13,38 @@ from torch import Tensor
 
 from fourreal.core.replay import Replays
 from fourreal.metrics import psnr
+from fourreal.video.embedded.critic import CriticNetwork, likeness
 from fourreal.video.embedded.network import CONTEXTS, BaseNetwork, Conditions
 from fourreal.video.embedded.sampling import Predictor, conditions, sample
 from fourreal.video.embedded.stream import EVALUATION_SEED, draw_path, shoot
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
 from fourreal.video.embedded.upsampler import UpsamplerNetwork
-from fourreal.video.embedded.weights import BASE, UPSAMPLER, History, load_base, load_upsampler
+from fourreal.video.embedded.weights import (
+    BASE,
+    CRITIC,
+    UPSAMPLER,
+    History,
+    load_base,
+    load_critic,
+    load_upsampler,
+)
 from fourreal.worlds import Shots, Worlds, captions, render, render_fast, sample_worlds
 from fourreal.worlds.cameras import clip_times
 
 # Each use of worlds has its own range of seeds, all beyond those of training; the last begins 2^30 further on.
-_USES = ("draw", "distribution", "beside it", "held out", "freeze", "score", "sds", "extend", "upsample", "sheet")
+_USES = (
+    "draw",
+    "distribution",
+    "beside it",
+    "held out",
+    "freeze",
+    "score",
+    "sds",
+    "extend",
+    "upsample",
+    "sheet",
+    "drafts",
+)
 _FIRST_SEED = {name: EVALUATION_SEED + (i << 24) for i, name in enumerate(_USES)}
 _FIRST_SEED["classifier"] = EVALUATION_SEED + (1 << 30)
 _BULK = 64  # clips of the base's size that a GPU renders at once
@@ -68,6 +89,7 @@ class Setting:
         history: how the base was trained.
         load_seconds: from files to the device.
         options: of the command line.
+        critic: of the base network, if the folder holds one.
         replays: recordings of the base on a GPU.
     """
 
@@ -77,6 +99,7 @@ class Setting:
     history: History
     load_seconds: float
     options: Options
+    critic: CriticNetwork | None = None
     replays: Replays = field(default_factory=Replays)
 
     @staticmethod
@@ -85,10 +108,11 @@ class Setting:
         begun = time.perf_counter()
         base, vocabulary, history = load_base(folder / BASE)
         upsampler = load_upsampler(folder / UPSAMPLER)[0] if (folder / UPSAMPLER).exists() else None
+        critic = load_critic(folder / CRITIC, folder / BASE).to(options.device) if (folder / CRITIC).exists() else None
         base = base.to(options.device)
         upsampler = None if upsampler is None else upsampler.to(options.device)
         sync(options.device)
-        return Setting(base, upsampler, vocabulary, history, time.perf_counter() - begun, options)
+        return Setting(base, upsampler, vocabulary, history, time.perf_counter() - begun, options, critic)
 
     @property
     def device(self) -> torch.device:
@@ -150,6 +174,13 @@ class Setting:
             made = sample(self._predictor(weight), part, known, seeds, steps=o.steps)
             pieces.append((made + 1) / 2)
         return torch.cat(pieces)
+
+    def likeness(self, clips: Tensor, given: Conditions) -> Tensor:
+        """[B] what the critic says of clips in [0, 1]."""
+        assert self.critic is not None
+        size = self.options.batch
+        cuts = [slice(i, i + size) for i in range(0, len(clips), size)]
+        return torch.cat([likeness(self.critic, self.base, 2 * clips[cut] - 1, given.at(cut)) for cut in cuts])
 
     def denoise(self, x: Tensor, sigma: float, given: Conditions, clear: Tensor, guidance: float) -> Tensor:
         """The clean clips in [-1, 1] of x = clean + sigma noise; `clear` holds the given frames in [-1, 1]."""

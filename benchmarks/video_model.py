@@ -5,7 +5,8 @@ python benchmarks/video_model.py --weights out/video_model --only score freeze -
 
 Sections: time (and memory), draw (does a clip show what its caption says, as a trained classifier sees it),
 distribution (Frechet distance to true clips), freeze (frozen time along an orbit), score (one-step denoising),
-sds (score distillation mends spoiled scenes), extend (clips chained half way round), upsample, sheet (pictures).
+sds (score distillation mends spoiled scenes), extend (clips chained half way round), upsample, drafts (what choosing
+the best of four by the critic gains), sheet (pictures).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import _video_cameras
+import _video_drafts
 import _video_fidelity
 import _video_pictures
 import _video_scores
@@ -29,7 +31,8 @@ from fourreal.core.storage import write_json
 from fourreal.video.embedded.sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS
 from fourreal.video.embedded.weights import FOLDER
 
-SECTIONS = ("time", "draw", "distribution", "freeze", "score", "sds", "extend", "upsample", "sheet")
+_NEEDS = "upsample and drafts need upsampler and critic.safetensors in --weights, sheet --pictures"
+SECTIONS = ("time", "draw", "distribution", "freeze", "score", "sds", "extend", "upsample", "drafts", "sheet")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,6 +85,8 @@ def jobs(setting: Setting) -> dict[str, Callable[[], Any]]:
     }
     if network is not None:
         out["upsample"] = lambda: _video_pictures.upsample(setting, network)
+    if setting.critic is not None:
+        out["drafts"] = lambda: _video_drafts.drafts(setting, classifier())
     pictures = o.pictures
     if pictures is not None:
         out["sheet"] = lambda: _video_pictures.sheet(setting, pictures)
@@ -101,13 +106,13 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"{options.weights}: {history.clips} clips of training, {history.distilled} of distillation; {history.note}")
     missing = [name for name in args.only or () if name not in possible]
     if missing:
-        command.error(f"{', '.join(missing)}: upsample needs upsampler.safetensors in --weights, sheet --pictures")
+        command.error(f"{', '.join(missing)}: {_NEEDS}")
     figures: dict[str, Any] = {"weights": str(options.weights), "clips": history.clips, "distilled": history.distilled}
     for name in SECTIONS:
         if args.only and name not in args.only:
             continue
         if name not in possible:
-            print(f"\n{name}: left out; upsample needs upsampler.safetensors in --weights, sheet --pictures")
+            print(f"\n{name}: left out; {_NEEDS}")
             continue
         begun = time.perf_counter()
         figures[name] = possible[name]()

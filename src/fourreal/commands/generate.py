@@ -47,7 +47,7 @@ def generate(
         prompt: for example "a panda dancing on grass at sunset".
         out: folder of the run (default: out/ and the words of the prompt).
         config: config.json of another run, to repeat it; change settings with --set.
-        drawing: seed, coverage, camera, frame, from_frame, takes, steps, weights.
+        drawing: seed, coverage, camera, frame, from_frame, drafts, takes, steps, weights.
         fitting: recipe, effort, set.
         models: which video models.
         showing: device, quiet, json.
@@ -92,6 +92,7 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
         frame=drawing.frame,
         from_frame=None if drawing.from_frame is None else drawing.from_frame.absolute(),
         steps=drawing.steps,
+        drafts=drawing.drafts,
         takes=drawing.takes,
     )
     weights = None if drawing.weights is None else drawing.weights.absolute()

@@ -27,7 +27,8 @@ class Tuning:
     """How it is trained.
 
     Attributes:
-        clips: training clips in all; by default 4 million, a quarter of that for guidance and upsampler.
+        clips: training clips in all; by default 4 million, a quarter of that for guidance and upsampler,
+            120 000 for the critic.
         batch: clips a step and process.
         rate: peak learning rate.
         decay: share of the training, at its end, over which the rate falls to zero; 1 to round a stopped training off.
@@ -43,7 +44,7 @@ class Tuning:
 
 def train_video_model(
     out: Path = Path("out/video_model"),
-    part: Literal["base", "guidance", "upsampler"] = "base",
+    part: Literal["base", "guidance", "critic", "upsampler"] = "base",
     minutes: float = 1e9,
     start_from: Path | None = None,
     weaker: Path | None = None,
@@ -58,7 +59,8 @@ def train_video_model(
 
     Args:
         out: folder of this training.
-        part: the base network; guidance, distilled into a trained base network; or the upsampler.
+        part: the base network; guidance, distilled into a trained base network; a critic of what a base network draws;
+            or the upsampler.
         minutes: stop after so long; what was learned is kept.
         start_from: weights to begin with.
         weaker: when guidance is distilled, weights of the base network after less training: what the trained one does
@@ -83,6 +85,9 @@ def train_video_model(
         config = replace(config, train=replace(config.train, clips=1_000_000))
     if part == "guidance":
         config = replace(config, train=replace(config.train, rate=2e-4))
+    if part == "critic":
+        train_ = replace(config.train, clips=120_000, batch=96, decay=0.5, average=0.99, muon=False)
+        config = replace(config, pool=12_288, train=train_)
     if part == "upsampler":
         config = replace(config, pool=4096, train=replace(config.train, batch=64, muon=False))
     if tiny:
@@ -119,6 +124,8 @@ def _sheet(out: Path, part: str, console: Console) -> None:
     from fourreal.video.embedded.weights import BASE, UPSAMPLER, load_base, load_upsampler
 
     device = torch_device("auto")
+    if part == "critic":
+        return  # it draws nothing
     if part == "upsampler":
         network, _ = load_upsampler(out / UPSAMPLER)
         upsampler_sheet(out / "samples.png", network.to(device), device)

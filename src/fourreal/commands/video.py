@@ -42,7 +42,7 @@ def video(
         prompt: for example "a red fox jumping over snow at night".
         out: folder of the run (default: out/ and the words of the prompt).
         context: draw both clips, or only one: dynamic is the reference clip.
-        drawing: seed, coverage, camera, frame, from_frame, takes, steps, weights.
+        drawing: seed, coverage, camera, frame, from_frame, drafts, takes, steps, weights.
         fitting: recipe, effort, set, for the lift that follows.
         models: which video models.
         showing: device, quiet, json.

@@ -38,6 +38,7 @@ def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
     if isinstance(videos.get("frozen_frame"), int):
         why = "chosen for its sharpness" if videos.get("frame_chosen_by") == "score" else "as asked for"
         lines.append(("ok", f"frame {videos['frozen_frame']} of the reference clip is frozen, {why}"))
+    lines += _drafts("the reference clip", videos.get("drafts"))
     takes = videos.get("takes")
     for take in takes if isinstance(takes, list) else []:
         if isinstance(take, dict) and isinstance(take.get("explained_db"), float):
@@ -50,6 +51,16 @@ def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
+def _drafts(what: str, drafts: object) -> list[tuple[str, str]]:
+    """Which of several small drafts was taken."""
+    found = [d for d in drafts if isinstance(d, dict)] if isinstance(drafts, list) else []
+    kept = next((i for i, d in enumerate(found, 1) if d.get("kept")), None)
+    if kept is None:
+        return []
+    values = ", ".join(f"{d['likeness']:.1f}" for d in found if isinstance(d.get("likeness"), float))
+    return [("ok", f"{what} is number {kept} of {len(found)} drafts (log odds of a true clip: {values})")]
+
+
 def _link(link: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What happened to one piece of the freeze-time clip."""
     frames, tries = link.get("frames"), link.get("tries")
@@ -60,6 +71,7 @@ def _link(link: Mapping[str, Any]) -> list[tuple[str, str]]:
     again = f"; {len(tries)} tries, seed {link.get('seed')} was kept" if len(tries) > 1 else ""
     findings = [str(words) for words in kept.get("findings") or []]
     lines = [("suspect" if findings else "ok", f"{what}: {'; '.join(findings) or 'sound'}{again}")]
+    lines += _drafts(what, kept.get("drafts"))
     for other in tries:
         if isinstance(other, dict) and other is not kept and other.get("findings"):
             lines.append(("tried", f"seed {other.get('seed')} was dropped: {'; '.join(map(str, other['findings']))}"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -19,13 +19,26 @@ from fourreal.core.video import Video
 from fourreal.io.frames import cover
 from fourreal.io.images import read_image, write_image
 from fourreal.io.video import write_video
-from fourreal.video.base import Context, KnownFrames, TextCondition, VideoModel, VideoModelSpec
-from fourreal.video.extend import STEP, Link, Walk, check_walk, draw_link, orbit_walk, plan, reach_of, text_walk
+from fourreal.video.base import CameraPath, Context, KnownFrames, TextCondition, VideoModel, VideoModelSpec
+from fourreal.video.extend import (
+    STEP,
+    Link,
+    Walk,
+    check_walk,
+    conditions_of,
+    draw_link,
+    orbit_walk,
+    plan,
+    reach_of,
+    text_walk,
+)
 from fourreal.video.soundness import Soundness, choose_frame, examine, frame_scores
 
+from .drafts import SHARE, Chosen, choose_seed
 from .news import Desk, News, Tell
 from .turning import CPU, explained
 
+_Clip = TypeVar("_Clip")
 Which = Literal["both", "dynamic", "freeze"]
 REFERENCE, FREEZE = "videos/reference.mp4", "videos/freeze.mp4"
 SHEET, NOTES = "videos/clips.png", "videos/videos.json"
@@ -49,6 +62,8 @@ class VideosConfig:
         from_frame: picture to start the reference clip from (or to freeze, without one).
         steps: evaluations of the network a clip; None for the model's own choice.
         retries: how often a bad freeze-time clip is drawn again.
+        drafts: every clip is first drawn small from so many seeds; that of them is taken whose draft looks most like a
+            true clip to the model's critic. A model without a critic takes the first.
         takes: so many whole freeze-time clips are drawn, and the one that a static scene explains best is kept.
     """
 
@@ -62,6 +77,7 @@ class VideosConfig:
     from_frame: Path | None = None
     steps: int | None = None
     retries: int = 2
+    drafts: int = 4
     takes: int = 1
 
 
@@ -94,6 +110,8 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
         raise FourRealError(f"--steps must lie in 1..1000, got {config.steps}; 10 is usual")
     if not 0 <= config.retries <= 20:
         raise FourRealError(f"videos.retries must lie in 0..20, got {config.retries}")
+    if not 1 <= config.drafts <= 100:
+        raise FourRealError(f"--drafts must lie in 1..100, got {config.drafts}; 4 is a good number")
     if not 1 <= config.takes <= 20:
         raise FourRealError(f"--takes must lie in 1..20, got {config.takes}; 3 is a good number")
     reach = reach_of(spec)
@@ -128,7 +146,8 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
     clips: dict[str, Tensor] = {}
     notes: dict[str, Any] = {}
     if config.which != "freeze":
-        reference = _reference(studio, text, picture)
+        reference, drafts = _reference(studio, text, picture)
+        notes |= {"drafts": drafts} if drafts else {}
         clips[REFERENCE] = reference
         frozen = choose_frame(reference) if config.frame == "auto" else config.frame
         scores = [round(v, 3) for v in frame_scores(reference).tolist()]
@@ -161,21 +180,56 @@ def read_picture(path: Path, size: tuple[int, int]) -> Float[Tensor, "3 H W"]:
     return cover(Video(read_image(path)[None], 1.0), *size).frames[0]
 
 
-def _reference(studio: _Studio, text: TextCondition, picture: Tensor | None) -> Float[Tensor, "F 3 H W"]:
+def _reference(
+    studio: _Studio, text: TextCondition, picture: Tensor | None
+) -> tuple[Float[Tensor, "F 3 H W"], list[dict[str, Any]]]:
+    """The clip while time runs, and its drafts (none if there was no choice)."""
     path, config = studio.desk.scratch / "reference.safetensors", studio.config
     if path.exists():
-        clip = load_tensors(path, kind=_KIND)[0]["frames"]
+        tensors, meta = load_tensors(path, kind=_KIND)
+        clip, drafts = tensors["frames"], meta["drafts"]
     else:
         known = None if picture is None else KnownFrames((0,), picture[None])
-
-        def step(done: int, total: int) -> None:
-            studio.tell(News(doing="reference clip", share=studio.share(done / total)))
-
-        clip = studio.model.generate(text, known=known, seed=config.seed, steps=config.steps, on_step=step)
-        save_tensors(path, {"frames": clip}, {}, kind=_KIND)
+        clip, chosen = _drawn(
+            studio,
+            "reference clip",
+            text,
+            config.seed,
+            known,
+            None,
+            lambda seed, step: studio.model.generate(text, known=known, seed=seed, steps=config.steps, on_step=step),
+        )
+        drafts = chosen.drafts
+        save_tensors(path, {"frames": clip}, {"drafts": drafts}, kind=_KIND)
     studio.drawn += 1
     studio.tell(News(doing="reference clip", share=studio.share(0), picture=_row(clip)))
-    return clip
+    return clip, drafts
+
+
+def _drawn(
+    studio: _Studio,
+    name: str,
+    text: TextCondition,
+    seed: int,
+    known: KnownFrames | None,
+    camera: CameraPath | None,
+    draw: Callable[[int, Callable[[int, int], None]], _Clip],
+) -> tuple[_Clip, Chosen]:
+    """What `draw` makes of the best seed, and how that was found."""
+
+    def drafting(done: int, total: int) -> None:
+        studio.tell(News(doing=f"drafts of the {name}", share=studio.share(SHARE * done / total)))
+
+    config = studio.config
+    chosen = choose_seed(
+        studio.model, text, seed, config.drafts, known=known, camera=camera, steps=config.steps, on_step=drafting
+    )
+    begun = SHARE if chosen.drafts else 0.0
+
+    def step(done: int, total: int) -> None:
+        studio.tell(News(doing=name, share=studio.share(begun + (1 - begun) * done / total)))
+
+    return draw(chosen.seed, step), chosen
 
 
 def _best_take(
@@ -231,18 +285,19 @@ def _link(
         tensors, meta = load_tensors(path, kind=_KIND)
         return dict(zip(tensors["index"].tolist(), tensors["frames"], strict=True)), meta["note"]
     best: tuple[float, dict[int, Tensor], int] | None = None
-    tries = []
+    tries, model = [], studio.model
     for attempt in range(studio.config.retries + 1):
         seed = studio.config.seed + 1 + number + _OTHER * attempt + _TAKE * take
 
-        def step(done: int, total: int) -> None:
-            studio.tell(News(doing=f"freeze-time clip {number + 1}", share=studio.share(done / total)))
+        def draw(seed: int, step: Callable[[int, int], None]) -> dict[int, Tensor]:
+            return draw_link(model, text, walk, link, pictures, seed=seed, steps=studio.config.steps, on_step=step)
 
-        made = draw_link(
-            studio.model, text, walk, link, pictures, seed=seed, steps=studio.config.steps, on_step=step
-        )  # fmt: skip
+        known, camera = conditions_of(model.spec, walk, link, pictures)
+        made, chosen = _drawn(studio, f"freeze-time clip {number + 1}", text, seed, known, camera, draw)
+        seed = chosen.seed
         sound = _sound(walk, link, pictures, made)
-        tries.append({"seed": seed, "findings": sound.findings, **_figures(sound)})
+        drafts = {"drafts": chosen.drafts} if chosen.drafts else {}
+        tries.append({"seed": seed, **drafts, "findings": sound.findings, **_figures(sound)})
         if best is None or sound.badness < best[0]:
             best = sound.badness, made, seed
         if not sound.findings:

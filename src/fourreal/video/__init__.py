@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .base import (
     CameraPath,
+    Chooses,
     FrameCountError,
     KnownFrames,
     KnownFramesError,
@@ -20,6 +21,7 @@ from .base import (
 
 __all__ = [
     "CameraPath",
+    "Chooses",
     "FrameCountError",
     "KnownFrames",
     "KnownFramesError",

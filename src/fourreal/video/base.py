@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ from fourreal.core.cameras import Cameras
 from fourreal.core.errors import FourRealError
 
 Context = Literal["dynamic", "freeze"]
-Feature = Literal["text", "first_frame", "prefix", "frames", "camera", "score", "upsample"]
+Feature = Literal["text", "first_frame", "prefix", "frames", "camera", "score", "upsample", "likeness"]
 MAX_PROMPT = 2000  # characters: several times the longest caption; more is a file pasted by accident
 
 
@@ -225,6 +225,27 @@ class Upsamples(Protocol):
         """A clip in [0, 1], made small to `spec.score_size` and drawn again from there at `spec.size`, on the CPU.
 
         Raises `FrameCountError` if it is not a whole clip, `SizeError` if it is smaller than the low resolution.
+        """
+        ...
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """What a model with the feature "likeness" offers beside the protocol."""
+
+    def likeness(
+        self,
+        text: TextCondition,
+        seeds: Sequence[int],
+        *,
+        known: KnownFrames | None = None,
+        camera: CameraPath | None = None,
+        steps: int | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> list[float]:
+        """How much the clip that `generate` makes of each seed looks like a true one of its conditions.
+
+        Higher is better; only values of the same conditions compare. `on_step(done, total)` counts evaluations.
         """
         ...
 

@@ -192,9 +192,17 @@ def draw_link(
         pictures: what exists, by the walk's frame; without a picture of the start, the first clip starts freely.
         seed, steps, on_step: see `VideoModel.generate`.
     """
+    known, camera = conditions_of(model.spec, walk, link, pictures)
+    clip = model.generate(text, known=known, camera=camera, seed=seed, steps=steps, on_step=on_step)
+    held = () if known is None else known.indices
+    return {f % len(walk): clip[i] for i, f in enumerate(link.frames) if i not in held}
+
+
+def conditions_of(
+    spec: VideoModelSpec, walk: Walk, link: Link, pictures: Mapping[int, Tensor]
+) -> tuple[KnownFrames | None, CameraPath | None]:
+    """The frames that a clip knows of those that exist, and the path that its camera is told."""
     count = len(walk)
     held = {i: pictures[link.frames[i] % count] for i in link.known if link.frames[i] % count in pictures}
     known = KnownFrames(tuple(held), torch.stack(list(held.values()))) if held else None
-    camera = CameraPath(walk.at(link.frames)) if "camera" in model.spec.features else None
-    clip = model.generate(text, known=known, camera=camera, seed=seed, steps=steps, on_step=on_step)
-    return {f % count: clip[i] for i, f in enumerate(link.frames) if i not in held}
+    return known, CameraPath(walk.at(link.frames)) if "camera" in spec.features else None

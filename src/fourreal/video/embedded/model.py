@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from fourreal.io.frames import resize_frames
 from fourreal.video.base import (
     CameraPath,
     Context,
+    Feature,
     KnownFrames,
     SizeError,
     TextCondition,
@@ -28,12 +29,15 @@ from fourreal.video.base import (
     check_known,
 )
 
+from .critic import CriticNetwork, likeness
 from .network import CONTEXTS, BaseNetwork, Conditions
 from .sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS, Predictor, conditions, sample
 from .understand import WordTable, understand
 from .upsampler import SCALE, UpsamplerNetwork
 from .upsampling import upsample
-from .weights import BASE, FOLDER, UPSAMPLER, WORDS, History, load_base, load_upsampler
+from .weights import BASE, CRITIC, FOLDER, UPSAMPLER, WORDS, History, load_base, load_critic, load_upsampler
+
+_FEATURES: frozenset[Feature] = frozenset({"text", "first_frame", "prefix", "frames", "camera", "score", "upsample"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,7 @@ class EmbeddedVideoModel:
         vocabulary: words that the base knows, in the order of their ids.
         table: word vectors, to find the nearest known word.
         history: how the base was trained.
+        critic: tells which of several clips looks most like a true one; None where none was trained for the base.
         replays: recordings of the base on a GPU, where launching its kernels takes longer than running them; None
             to launch them.
     """
@@ -55,6 +60,7 @@ class EmbeddedVideoModel:
     vocabulary: tuple[str, ...]
     table: WordTable
     history: History
+    critic: CriticNetwork | None = None
     replays: Replays | None = field(default_factory=Replays, repr=False)
 
     @staticmethod
@@ -68,7 +74,8 @@ class EmbeddedVideoModel:
         base, vocabulary, history = load_base(where / BASE)
         upsampler, _ = load_upsampler(where / UPSAMPLER)
         table = WordTable.load(None if folder is None or not (where / WORDS).exists() else where / WORDS)
-        return EmbeddedVideoModel(base.to(device), upsampler.to(device), vocabulary, table, history)
+        critic = load_critic(where / CRITIC, where / BASE).to(device) if (where / CRITIC).exists() else None
+        return EmbeddedVideoModel(base.to(device), upsampler.to(device), vocabulary, table, history, critic)
 
     @property
     def device(self) -> torch.device:
@@ -79,9 +86,10 @@ class EmbeddedVideoModel:
     def spec(self) -> VideoModelSpec:
         """What the model can do."""
         c = self.base.config
+        critic: frozenset[Feature] = frozenset() if self.critic is None else frozenset({"likeness"})
         return VideoModelSpec(
             "the embedded video model",
-            frozenset({"text", "first_frame", "prefix", "frames", "camera", "score", "upsample"}),
+            _FEATURES | critic,
             c.frames,
             (SCALE * c.height, SCALE * c.width),
             (c.height, c.width),
@@ -144,8 +152,7 @@ class EmbeddedVideoModel:
                 on_step(done, total)
 
         clear = None if small is None else small[None].to(self.device)
-        if guidance is None:
-            guidance = FROZEN_GUIDANCE if text.context == "freeze" and known is not None else GUIDANCE
+        guidance = _usual_guidance(text, known) if guidance is None else guidance
         clip = sample(self._predictor(guidance), given, clear, [seed], steps=steps, on_step=tell)[0]
         clip = ((clip + 1) / 2).clamp(0, 1)
         given_frames = None if known is None else self._placed(known, size)
@@ -156,6 +163,43 @@ class EmbeddedVideoModel:
         if given_frames is not None:
             clip = torch.where(mask[:, None, None, None], given_frames, clip)
         return clip
+
+    @torch.no_grad()
+    def likeness(
+        self,
+        text: TextCondition,
+        seeds: Sequence[int],
+        *,
+        known: KnownFrames | None = None,
+        camera: CameraPath | None = None,
+        steps: int | None = None,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> list[float]:
+        """How much the clips of these seeds look like true ones of the same conditions; see `Chooses.likeness`.
+
+        Raises:
+            VideoModelError: if no critic was trained for the base network.
+        """
+        if self.critic is None:
+            raise VideoModelError(
+                "these weights have no critic; train one with `4real train-video-model --part critic`, "
+                "or draw a single clip"
+            )
+        steps = STEPS if steps is None else steps
+        small, mask = self._known(known)
+        given = self._conditions(text, mask, camera)
+        clear = None if small is None else small[None].to(self.device)
+        predictor = self._predictor(_usual_guidance(text, known))
+        found = []
+        for number, seed in enumerate(seeds):  # one by one: a CPU gains nothing from more, a GPU replays a recording
+
+            def tell(done: int, total: int, before: int = number) -> None:
+                if on_step is not None:
+                    on_step(before * total + done, len(seeds) * total)
+
+            clip = sample(predictor, given, clear, [seed], steps=steps, on_step=tell)
+            found.append(float(likeness(self.critic, self.base, clip, given)))
+        return found
 
     @torch.no_grad()
     def upsample(self, frames: Float[Tensor, "F 3 H W"], *, seed: int = 0) -> Float[Tensor, "F 3 h w"]:
@@ -244,3 +288,7 @@ class EmbeddedVideoModel:
             known=mask[None].to(self.device),
             camera=None if camera is None else camera.values[None].to(self.device, torch.float32),
         )
+
+
+def _usual_guidance(text: TextCondition, known: KnownFrames | None) -> float:
+    return FROZEN_GUIDANCE if text.context == "freeze" and known is not None else GUIDANCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -169,19 +170,38 @@ class BaseNetwork(nn.Module):
             given: the conditions.
         """
         batch, frames, _, height, width = noisy.shape
-        text = self.text(given.words)
-        whole, each = self._conditions(level, given, text)
-        mask = given.known[:, :, None, None, None].to(noisy.dtype).expand(-1, -1, 1, height, width)
-        folded = F.pixel_unshuffle(torch.cat((noisy, mask), 2).flatten(0, 1), 2)
-        x = self.enter(folded.contiguous(memory_format=torch.channels_last))
+        x, whole, each, text = self._entered(noisy, level, given)
         flat = F.silu(each).flatten(0, 1)
-        for block in self.before:
-            x = block(x, flat)
         x = x + self._transformed(x, whole, each, text, given)
         for block in self.after:
             x = block(x, flat)
         out = F.pixel_shuffle(self.leave(F.silu(x)), 2)
         return out.reshape(batch, frames, 3, height, width)
+
+    def features(
+        self, noisy: Float[Tensor, "B F 3 H W"], level: Float[Tensor, " B"], given: Conditions, after: Sequence[int]
+    ) -> list[Float[Tensor, "B N d"]]:
+        """What the tokens of the pictures hold after so many blocks each, rising; else as `forward`."""
+        x, whole, each, text = self._entered(noisy, level, given)
+        tokens, condition = self._tokens(x, whole, each, text, given)
+        found = []
+        for number, block in enumerate(self.blocks[: after[-1]], 1):
+            tokens = block(tokens, condition, self.table)
+            if number in after:
+                found.append(tokens[:, text.shape[1] :])
+        return found
+
+    def _entered(self, noisy: Tensor, level: Tensor, given: Conditions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Stem features [B F, c, H/2, W/2], conditions of clip and frames, and text tokens."""
+        text = self.text(given.words)
+        whole, each = self._conditions(level, given, text)
+        mask = given.known[:, :, None, None, None].to(noisy.dtype).expand(-1, -1, 1, *noisy.shape[-2:])
+        folded = F.pixel_unshuffle(torch.cat((noisy, mask), 2).flatten(0, 1), 2)
+        x = self.enter(folded.contiguous(memory_format=torch.channels_last))
+        flat = F.silu(each).flatten(0, 1)
+        for block in self.before:
+            x = block(x, flat)
+        return x, whole, each, text
 
     def _conditions(self, level: Tensor, given: Conditions, text: Tensor) -> tuple[Tensor, Tensor]:
         """[B, d] for the clip and [B, F, d] for each frame."""
@@ -201,14 +221,19 @@ class BaseNetwork(nn.Module):
         pairs = features.unflatten(1, (t, 2)).permute(0, 1, 3, 4, 2, 5).flatten(4).flatten(1, 3)
         return self.rays(pairs) * known
 
-    def _transformed(self, x: Tensor, whole: Tensor, each: Tensor, text: Tensor, given: Conditions) -> Tensor:
-        """Stem features [B F, c, H/2, W/2] through the transformer and back."""
+    def _tokens(self, x: Tensor, whole: Tensor, each: Tensor, text: Tensor, given: Conditions) -> tuple[Tensor, Tensor]:
+        """Tokens of text and of stem features [B F, c, H/2, W/2], and what the blocks are conditioned on."""
         (t, h, w), c, batch = self.grid, x.shape[1], len(whole)
         patches = x.reshape(batch, t, 2, c, h, 2, w, 2).permute(0, 1, 4, 6, 2, 3, 5, 7).reshape(batch, t * h * w, -1)
         moment = self.frame(F.silu(each).reshape(batch, t, -1)).repeat_interleave(h * w, 1)
         where = moment + self.place + self._looks(given)
         tokens = torch.cat((text, self.tokens(patches) + where), 1)
-        condition = self.modulation(whole).unflatten(-1, (6, -1))
+        return tokens, self.modulation(whole).unflatten(-1, (6, -1))
+
+    def _transformed(self, x: Tensor, whole: Tensor, each: Tensor, text: Tensor, given: Conditions) -> Tensor:
+        """Stem features [B F, c, H/2, W/2] through the transformer and back."""
+        (t, h, w), c, batch = self.grid, x.shape[1], len(whole)
+        tokens, condition = self._tokens(x, whole, each, text, given)
         for block in self.blocks:
             tokens = block(tokens, condition, self.table)
         out = self.pixels(F.layer_norm(tokens[:, text.shape[1] :], tokens.shape[-1:]))

@@ -1,4 +1,4 @@
-"""The three trainings: base network, guidance distilled into it, upsampler. Each is a network, a stream and a loss."""
+"""The trainings: base network, guidance distilled into it, critic, upsampler; each a network, a stream and a loss."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from fourreal.worlds.words import caption_words
 
+from .critic import CriticConfig, CriticNetwork, critic_loss
 from .network import BaseConfig, BaseNetwork
 from .objective import training_loss
+from .pairs import PairStream
 from .stream import ClipStream, StreamConfig
 from .tokens import vocabulary_of
 from .upsampler import SCALE, UpsamplerConfig, UpsamplerNetwork
@@ -28,7 +30,7 @@ class Part:
 
     network: nn.Module
     loss: Callable[[torch.Generator], Tensor]
-    stream: ClipStream
+    stream: ClipStream | PairStream
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,22 @@ def base_part(
         return training_loss(network, stream.draw(place.batch), generator, teacher, weaker)  # type: ignore[arg-type]
 
     return Part(network, loss, stream)
+
+
+def critic_part(base: BaseNetwork, distilled: bool, place: Placement) -> Part:
+    """A critic of what the base network draws; the network stays as it is."""
+    c, words = base.config, caption_words()
+    config = CriticConfig(c.dim, tuple(sorted({min(n, c.depth) for n in CriticConfig.after})))
+    size = StreamConfig(c.frames, c.height, c.width, c.words, reuse=2.0)
+    _compiled(base.to(place.device).requires_grad_(False), place.device)
+    stream = _stream(size, words, replace(place, pool=min(place.pool, size.chunk)))
+    pairs = PairStream(stream, (base, distilled), place.pool)
+    critic = CriticNetwork(config).to(place.device)
+
+    def loss(generator: torch.Generator) -> Tensor:
+        return critic_loss(critic, base, pairs.draw(place.batch), generator)
+
+    return Part(critic, loss, pairs)
 
 
 def upsampler_part(config: UpsamplerConfig, place: Placement) -> Part:

@@ -21,12 +21,22 @@ from fourreal.core.errors import FourRealError
 from fourreal.worlds.words import caption_words
 
 from .network import BaseConfig
-from .parts import Part, Placement, base_part, upsampler_part
+from .parts import Part, Placement, base_part, critic_part, upsampler_part
 from .training import TrainConfig, Trainer, TrainNews
 from .upsampler import UpsamplerConfig
-from .weights import BASE, UPSAMPLER, History, load_base, load_upsampler, save_base, save_upsampler
+from .weights import (
+    BASE,
+    CRITIC,
+    UPSAMPLER,
+    History,
+    load_base,
+    load_upsampler,
+    save_base,
+    save_critic,
+    save_upsampler,
+)
 
-PartName = Literal["base", "guidance", "upsampler"]
+PartName = Literal["base", "guidance", "critic", "upsampler"]
 CHECKPOINT, LOG = "training.safetensors", "log.jsonl"
 
 
@@ -35,13 +45,13 @@ class RunConfig:
     """A training.
 
     Attributes:
-        part: the base network, guidance distilled into it, or the upsampler.
+        part: the base network, guidance distilled into it, a critic of its clips, or the upsampler.
         out: folder of the training.
         train: clips, batch, rates.
         base: size of the base network.
         upsampler: size of the upsampler.
         pool: training clips held at once.
-        start_from: weights to begin with; needed to distil guidance.
+        start_from: weights to begin with; needed to distil guidance, and for the critic those whose clips it judges.
         weaker: weights of a base network trained less, which guides as well when guidance is distilled.
         minutes: stop (resumably) after so long.
         save_minutes: time between checkpoints.
@@ -85,13 +95,16 @@ def _part(config: RunConfig, place: Placement) -> tuple[Part, int, int]:
         part.network.load_state_dict(weights.state_dict())
         return part, history.clips, 0
     if config.start_from is None:
-        if config.part == "guidance":
-            raise FourRealError("to distil guidance, name the trained base network with --start-from FILE")
+        if config.part != "base":
+            what = {"guidance": "to distil guidance", "critic": "to train a critic"}[config.part]
+            raise FourRealError(f"{what}, name the trained base network with --start-from FILE")
         base = BaseConfig(**{**asdict(config.base), "vocabulary": len(caption_words())})
         return base_part(base, place), 0, 0
     network, words, history = load_base(config.start_from)
     if words != caption_words():
         raise FourRealError(f"{config.start_from} knows other words than today's captions; train from the beginning")
+    if config.part == "critic":
+        return critic_part(network, history.guided, _after(place, history)), 0, 0
     teacher = network if config.part == "guidance" else None
     weaker = None if config.weaker is None else load_base(config.weaker)[0]
     part = base_part(network.config, _after(place, history), teacher, weaker)
@@ -199,6 +212,10 @@ def _save_weights(config: RunConfig, part: Part, trainer: Trainer, before: int, 
     if config.part == "upsampler":
         history = History(before + trainer.clips)
         save_upsampler(config.out / UPSAMPLER, average, part.network.config, history)  # type: ignore[arg-type]
+        return
+    if config.part == "critic":
+        assert config.start_from is not None
+        save_critic(config.out / CRITIC, average, part.network.config, config.start_from, History(trainer.clips))  # type: ignore[arg-type]
         return
     guidance = config.part == "guidance"
     history = History(before + (0 if guidance else trainer.clips), distilled + (trainer.clips if guidance else 0))

@@ -9,17 +9,20 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
+from fourreal.core.digest import digest
 from fourreal.core.errors import FileFormatError
 from fourreal.core.storage import load_tensors, save_tensors
 from fourreal.video.base import ModelSourceError
 
+from .critic import CriticConfig, CriticNetwork
 from .network import BaseConfig, BaseNetwork
 from .upsampler import UpsamplerConfig, UpsamplerNetwork
 
 FOLDER = Path(__file__).parent / "weights"
 BASE, UPSAMPLER, WORDS = "base.safetensors", "upsampler.safetensors", "words.safetensors"
+CRITIC = "critic.safetensors"
 _Network = TypeVar("_Network", bound=nn.Module)
-_KINDS = {BASE: "embedded base", UPSAMPLER: "embedded upsampler"}
+_KINDS = {BASE: "embedded base", UPSAMPLER: "embedded upsampler", CRITIC: "embedded critic"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,34 @@ def save_base(
 def save_upsampler(path: Path | str, state: Mapping[str, Tensor], config: UpsamplerConfig, history: History) -> None:
     """Write an upsampler in fp16."""
     save_tensors(path, _half(state), {"config": config.to_json(), "history": vars(history)}, kind=_KINDS[UPSAMPLER])
+
+
+def save_critic(
+    path: Path | str, state: Mapping[str, Tensor], config: CriticConfig, base: Path | str, history: History
+) -> None:
+    """Write a critic in fp16, with what tells the weights of the base network that it looks through."""
+    meta = {"config": config.to_json(), "history": vars(history), "base": digest(Path(base))}
+    save_tensors(path, _half(state), meta, kind=_KINDS[CRITIC])
+
+
+def load_critic(path: Path | str, base: Path | str) -> CriticNetwork:
+    """The critic in fp32.
+
+    Raises:
+        ModelSourceError: if it cannot be read, or was trained with other weights than those of the file `base`.
+    """
+    tensors, meta = _read(Path(path), CRITIC)
+    try:
+        config = CriticConfig(**{**meta["config"], "after": tuple(meta["config"]["after"])})
+        critic, seen = _filled(CriticNetwork(config), tensors), str(meta["base"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelSourceError(_damaged(path, error)) from None
+    if seen != digest(Path(base)):
+        raise ModelSourceError(
+            f"{path} judges clips of other weights than {base}; delete it, or train one with "
+            f"`4real train-video-model --part critic --start-from {base}`"
+        )
+    return critic
 
 
 def _half(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
