@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fourreal.core.errors import FourRealError
 from fourreal.core.scene import Scene
 from fourreal.core.storage import read_json
 from fourreal.core.video import Video
+from fourreal.export.notes import making_of
 from fourreal.export.outputs import OUTPUTS
 from fourreal.io.video import read_video, write_video
 from fourreal.run import RunError, open_run
@@ -187,6 +188,31 @@ def test_of_several_takes_the_one_whose_frames_agree_is_kept_and_a_stopped_one_i
     assert worth[1] > 1 + max(worth[0], worth[2])
     with pytest.raises(FourRealError, match=r"--takes must lie in 1\.\.20, got 0"):
         video(PROMPT, tmp_path / "none", "both", replace(TWO_LINKS, takes=0), TINY, showing=QUIET)
+
+
+def test_every_clip_is_drawn_from_the_seed_that_the_critic_likes_best(painter: Painter, tmp_path: Path) -> None:
+    class Choosy(Painter):
+        def likeness(self, text: Any, seeds: Sequence[int], **conditions: Any) -> list[float]:
+            asked.append((text.context, list(seeds), conditions["known"] is not None, conditions["camera"] is not None))
+            return [float(s // 10_000_000 == len(asked)) for s in seeds]  # the second, then the third, ...
+
+    asked: list[tuple[str, list[int], bool, bool]] = []
+    painter.__class__ = Choosy
+    painter.spec = replace(painter.spec, features=painter.spec.features | {"likeness"})
+    video(PROMPT, tmp_path / "run", "both", TWO_LINKS, TINY, showing=QUIET)
+    assert painter.seeds == [10_000_000, 20_000_001, 30_000_002]
+    four = [0, 10_000_000, 20_000_000, 30_000_000]
+    assert asked[0] == ("dynamic", four, False, False)
+    assert asked[1] == ("freeze", [s + 1 for s in four], True, True)
+    notes = read_json(tmp_path / "run" / "videos" / "videos.json")
+    assert [draft["kept"] for draft in notes["drafts"]] == [False, True, False, False]
+    assert [d["kept"] for d in notes["links"][1]["tries"][0]["drafts"]] == [False, False, False, True]
+    assert any("number 2 of 4 drafts" in words for _, words in making_of(notes))
+    video(PROMPT, tmp_path / "one", "both", replace(TWO_LINKS, drafts=1), TINY, showing=QUIET)
+    assert painter.seeds[3:] == [0, 1, 2]
+    assert len(asked) == 3
+    with pytest.raises(FourRealError, match=r"--drafts must lie in 1\.\.100, got 0"):
+        video(PROMPT, tmp_path / "none", "both", replace(TWO_LINKS, drafts=0), TINY, showing=QUIET)
 
 
 def test_clips_may_be_replaced_between_drawing_and_lifting(painter: Painter, tmp_path: Path) -> None:

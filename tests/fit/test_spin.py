@@ -173,3 +173,11 @@ def test_a_gpu_finds_the_same_turning() -> None:
     there.turn(field)
     field.rebind(scene().means.to(device))
     assert not field.offsets(scene().means.to(device), torch.arange(FRAMES * 1.0)).means[:, SUBJECT:].any()
+
+
+def test_poses_in_no_order_are_no_turning(monkeypatch: pytest.MonkeyPatch) -> None:
+    angles = torch.deg2rad(torch.randint(-180, 180, (FRAMES,), generator=torch.Generator().manual_seed(1)).float())
+    angles[INSTANT] = 0.0
+    assert find_spin(scene(), filmed(angles), busy(), UP, render) is None
+    monkeypatch.setattr("fourreal.fit.spin._CHANCE", 9.0)
+    assert find_spin(scene(), filmed(angles), busy(), UP, render) is not None, "some course or other meets them"

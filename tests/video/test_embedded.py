@@ -29,7 +29,7 @@ from fourreal.video.embedded.solver import levels, solve
 from fourreal.video.embedded.stream import ClipStream, StreamConfig, draw_path, shoot
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
 from fourreal.video.embedded.upsampling import shrunk, upsample
-from fourreal.video.embedded.weights import BASE, FOLDER, UPSAMPLER, WORDS
+from fourreal.video.embedded.weights import BASE, CRITIC, FOLDER, UPSAMPLER, WORDS
 from fourreal.worlds import captions, place_cameras, sample_worlds
 from fourreal.worlds.words import caption_words, split_words
 from video.tiny import CPU, tiny_model, tiny_weights
@@ -270,7 +270,7 @@ class TestModel:
 
 
 def test_what_ships_is_small_and_loads() -> None:
-    assert sum((FOLDER / name).stat().st_size for name in (BASE, UPSAMPLER, WORDS)) <= 40e6
+    assert sum((FOLDER / name).stat().st_size for name in (BASE, UPSAMPLER, CRITIC, WORDS)) <= 40e6
     model = EmbeddedVideoModel.load()
     assert model.spec.size == (144, 256)
     assert model.spec.frames == 16

@@ -46,6 +46,8 @@ _FAR = 1.0  # of that reach, from where the line is looked for first
 # Shares of it: places to which the subject may have gone instead of turning.
 _ASIDE = (-2.0, -1.4, -0.9, -0.5, -0.2, 0.0, 0.2, 0.5, 0.9, 1.4, 2.0)
 _AHEAD = (-0.6, 0.0, 0.6)
+# Limbs that flutter are met by some turned scene or other: then frames in any other order gain as much.
+_ORDERS, _CHANCE = 8, 0.9  # orders that are tried, and what they may gain of what the true one does
 _GAIN = 0.003  # of the error at rest, that is worth moving it
 
 
@@ -88,7 +90,8 @@ def find_spin(
 
     Every angle of a whole turn is drawn from the reference camera and compared with every frame (L1, where the clip
     changes); the cheapest course of angles is found by dynamic programming, to both sides of the instant, where changes
-    of speed cost. A subject that goes past is no turning one: shifting it must not explain as much. Deterministic.
+    of speed cost. A subject that goes past is no turning one: shifting it must not explain as much; nor is one whose
+    frames turn as well in any other order. Deterministic.
 
     Args:
         gaussians: of the canonical scene.
@@ -113,9 +116,8 @@ def find_spin(
     def tried(room: Room) -> Spin:
         states = _turned(splats, room, busy & room.holds(gaussians.means))
         cost = _costs(clips, states, render).cpu()  # the course takes many small steps
-        steps = _course(cost, clips.instant)
-        met, rest = float(cost.gather(1, (steps % _ANGLES)[:, None]).sum()), float(cost[:, 0].sum())
-        return Spin(steps.to(centre) * _STEP, room, met / rest if rest > 0 else 1.0)
+        steps, worth = _met(cost, clips.instant)
+        return Spin(steps.to(centre) * _STEP, room, worth)
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
     least = min(spin.worth for spin in found)
@@ -129,7 +131,10 @@ def find_spin(
     moved = _costs(clips, _shifted(splats, sides, busy & best.room.holds(gaussians.means)), render)
     rest = len(_ASIDE) // 2 * len(_AHEAD) + len(_AHEAD) // 2
     otherwise = float(moved.min(1).values.sum() / moved[:, rest].sum().clamp_min(1e-9))
-    return best if best.turns and best.worth <= min(_WORTH, _BETTER * otherwise) else None
+    if not best.turns or best.worth > min(_WORTH, _BETTER * otherwise):
+        return None
+    cost = _costs(clips, _turned(splats, best.room, busy & best.room.holds(gaussians.means)), render).cpu()
+    return best if 1 - _by_chance(cost, clips.instant) <= _CHANCE * (1 - best.worth) else None
 
 
 def _sides(axis: Tensor, viewmat: Float[Tensor, "4 4"], reach: Tensor) -> list[Tensor]:
@@ -209,6 +214,23 @@ def _course(cost: Float[Tensor, "F A"], instant: int) -> Int64[Tensor, " F"]:
         (a, later), (b, earlier) = _way(after, speed), _way(before, -speed)
         found.append((a + b, abs(speed), torch.cat([earlier[1:].flip(0), later])))
     return min(found, key=lambda f: f[:2])[2]
+
+
+def _met(cost: Float[Tensor, "F A"], instant: int) -> tuple[Int64[Tensor, " F"], float]:
+    """The course, and its error as a share of that at rest."""
+    steps = _course(cost, instant)
+    met, rest = float(cost.gather(1, (steps % _ANGLES)[:, None]).sum()), float(cost[:, 0].sum())
+    return steps, met / rest if rest > 0 else 1.0
+
+
+def _by_chance(cost: Float[Tensor, "F A"], instant: int) -> float:
+    """The least share that a course through the frames in another order comes to."""
+    generator, others = torch.Generator().manual_seed(0), [i for i in range(len(cost)) if i != instant]
+    found = []
+    for _ in range(_ORDERS):
+        order = [others[i] for i in torch.randperm(len(others), generator=generator).tolist()]
+        found.append(_met(cost[[*order[:instant], instant, *order[instant:]]], instant)[1])
+    return min(found)
 
 
 def _way(cost: Float[Tensor, "T A"], begins: int) -> tuple[float, Int64[Tensor, " T"]]:
