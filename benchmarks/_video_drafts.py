@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 from _video_classifier import JUDGED, Classifier, judged
-from _video_setting import Setting, all_said, frame_psnr, signs, table
+from _video_setting import DRAFTS, Setting, all_said, frame_psnr, signs, table
 from torch import Tensor
 
 from fourreal.worlds import captions
 
-_DRAFTS = 4
 _ORBIT = 60.0  # degrees
 
 
@@ -18,7 +17,7 @@ def drafts(setting: Setting, classifier: Classifier) -> dict[str, object]:
     alone = {"second": "none"}
     worlds = setting.worlds("drafts", setting.options.many(512), labels=alone)
     given = setting.given(all_said(worlds), "dynamic")
-    clips = [setting.generate(given, first_seed=i << 16) for i in range(_DRAFTS)]
+    clips = [setting.generate(given, first_seed=i << 16) for i in range(DRAFTS)]
     values = torch.stack([setting.likeness(c, given) for c in clips])
     kept, first = _best(clips, values), clips[0]
     true = setting.likeness(setting.dynamic(worlds, setting.generator("drafts")), given)
@@ -48,7 +47,7 @@ def _frozen(setting: Setting) -> dict[str, float]:
     worlds = setting.worlds("drafts", count, 1 << 20)
     truth, camera, _ = setting.orbit(worlds, _ORBIT * signs(count), setting.moments("drafts", count))
     given = setting.given(captions(worlds), "freeze", known=setting.first_known(), camera=camera)
-    clips = [setting.generate(given, truth, first_seed=i << 16) for i in range(_DRAFTS)]
+    clips = [setting.generate(given, truth, first_seed=i << 16) for i in range(DRAFTS)]
     values = torch.stack([setting.likeness(c, given) for c in clips])
     each = torch.stack([frame_psnr(c, truth)[:, 1:].mean(1) for c in clips])
     found = {

@@ -97,16 +97,16 @@ def sheet(setting: Setting, pictures: Path) -> dict[str, object]:
     count, model = setting.options.many(2 * len(_STRANGERS)), protocol_model(setting)
     drawn = all_said(setting.worlds("sheet", (count + 1) // 2))
     prompts = [*drawn, *_STRANGERS[: count // 2]]
-    read = [model.encode_text(prompt) for prompt in prompts]
+    read = [model.encode_lit(prompt) for prompt in prompts]
     words = torch.stack([text.payload for text in read]).to(setting.device)
-    told = setting.generate(setting.given_words(words, "dynamic"))
+    told = setting.best(setting.given_words(words, "dynamic"))
     camera = torch.zeros(count, setting.frames, 3, device=setting.device)
     sweep = torch.deg2rad(_ORBIT * signs(count)).to(setting.device)
     camera[..., 0] = sweep[:, None] * torch.linspace(0, 1, setting.frames, device=setting.device)
     middle = told[:, setting.frames // 2]
     clear = torch.cat((middle[:, None], torch.zeros_like(told[:, 1:])), 1)
     given = setting.given_words(words, "freeze", known=setting.first_known(), camera=camera)
-    frozen = setting.generate(given, clear)
+    frozen = setting.best(given, clear)
     lines = [f"{prompt}   [{text.understood}]" for prompt, text in zip(prompts, read, strict=True)]
     print("\nsheet:", *lines, sep="\n  ")
     for page, first in enumerate(range(0, count, _ON_PAGE)):

@@ -47,6 +47,7 @@ _USES = (
 )
 _FIRST_SEED = {name: EVALUATION_SEED + (i << 24) for i, name in enumerate(_USES)}
 _FIRST_SEED["classifier"] = EVALUATION_SEED + (1 << 30)
+DRAFTS = 4  # as runs draw by default
 _BULK = 64  # clips of the base's size that a GPU renders at once
 _BEST = 60.0  # dB: frames that agree even better (an empty sky) would else rule a mean
 
@@ -174,6 +175,14 @@ class Setting:
             made = sample(self._predictor(weight), part, known, seeds, steps=o.steps)
             pieces.append((made + 1) / 2)
         return torch.cat(pieces)
+
+    def best(self, given: Conditions, clear: Tensor | None = None) -> Tensor:
+        """As `generate`, the draft of several that the critic likes best, as runs draw them."""
+        if self.critic is None:
+            return self.generate(given, clear)
+        clips = [self.generate(given, clear, first_seed=i << 16) for i in range(DRAFTS)]
+        index = torch.stack([self.likeness(c, given) for c in clips]).argmax(0)
+        return torch.stack([clips[int(i)][j] for j, i in enumerate(index)])
 
     def likeness(self, clips: Tensor, given: Conditions) -> Tensor:
         """[B] what the critic says of clips in [0, 1]."""

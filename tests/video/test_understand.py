@@ -308,6 +308,31 @@ def test_line_reports_what_was_changed_and_ignored():
     assert understand("a red ball and a fox", TABLE).ignored == ("red",)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "light"),
+    [
+        ("my cat playing the piano", "on a sunny day"),
+        ("a dog in the rain", "on a cloudy day"),
+        ("a fox at dusk", ""),
+        ("a whale underwater", ""),
+        ("a robot in a studio", ""),
+        ("a panda under the stars in the fog", ""),
+    ],
+)
+def test_where_a_prompt_leaves_the_light_open_it_is_day(prompt: str, light: str) -> None:
+    plain, found = understand(prompt, TABLE), understand(prompt, TABLE, lit=True)
+    assert plain.light == ""
+    assert found.light == light
+    assert found.words == (*plain.words, *light.split())
+    assert (f"light not said: {light})" in found.line()) == bool(light)
+    assert understand(prompt + f" {light}", TABLE, lit=True).words == found.words
+
+
+def test_long_prompts_get_no_light() -> None:
+    full = understand(" and ".join(["a panda dancing"] * 30 + ["a fox running on the beach"] * 9), TABLE, lit=True)
+    assert len(full.words) <= 40
+
+
 def test_long_prompts_keep_their_beginning():
     found = understand("a fox " + "next to a red dog " * 60, TABLE)
     assert len(found.words) <= 40

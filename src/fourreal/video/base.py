@@ -230,6 +230,15 @@ class Upsamples(Protocol):
 
 
 @runtime_checkable
+class Lights(Protocol):
+    """What a model offers beside the protocol that draws at any time of day unless the prompt says when."""
+
+    def encode_lit(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
+        """As `encode_text`, for drawing: where the prompt leaves the light open it is day, and `understood` says so."""
+        ...
+
+
+@runtime_checkable
 class Chooses(Protocol):
     """What a model with the feature "likeness" offers beside the protocol."""
 

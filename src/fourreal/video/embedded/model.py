@@ -32,7 +32,7 @@ from fourreal.video.base import (
 from .critic import CriticNetwork, likeness
 from .network import CONTEXTS, BaseNetwork, Conditions
 from .sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS, Predictor, conditions, sample
-from .understand import WordTable, understand
+from .understand import Understanding, WordTable, understand
 from .upsampler import SCALE, UpsamplerNetwork
 from .upsampling import upsample
 from .weights import BASE, CRITIC, FOLDER, UPSAMPLER, WORDS, History, load_base, load_critic, load_upsampler
@@ -104,7 +104,13 @@ class EmbeddedVideoModel:
         Raises:
             PromptError: if the prompt is empty, too long, or names nothing that the model knows.
         """
-        found = understand(prompt, self.table)
+        return self._encoded(prompt, context, understand(prompt, self.table))
+
+    def encode_lit(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
+        """The same of a prompt to draw from, by day if it does not say otherwise; see `Lights.encode_lit`."""
+        return self._encoded(prompt, context, understand(prompt, self.table, lit=True))
+
+    def _encoded(self, prompt: str, context: Context, found: Understanding) -> TextCondition:
         ids = {word: i + 1 for i, word in enumerate(self.vocabulary)}
         row = [ids[w] for w in found.words if w in ids][: self.base.config.words]
         row += [0] * (self.base.config.words - len(row))

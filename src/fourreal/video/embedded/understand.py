@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from fourreal.video.base import PromptError, check_prompt
@@ -11,7 +11,7 @@ from fourreal.worlds.words import split_words
 
 from .phrasebook import ARTICLES, FRAME, Entry
 from .reader import Reader, Unit
-from .sentence import compose
+from .sentence import MOST_WORDS, compose
 from .word_table import WordTable
 
 __all__ = ["Understanding", "WordTable", "understand"]
@@ -22,6 +22,9 @@ _VIDEOS = {
     **dict.fromkeys(("rendering", "render"), "a 3d rendering of"),
     **dict.fromkeys(("photo", "photograph", "picture", "image", "shot", "painting", "drawing", "scene", "view"), ""),
 }
+# Said where a prompt leaves the light open: drawn at dusk, dark subjects are hard to tell from what they stand before.
+_LIGHT = ("on", "a", "sunny", "day")
+_DULL_LIGHT = ("on", "a", "cloudy", "day")  # where it says that it rains, snows or is foggy
 _OPENING = 16  # words in which "a photorealistic video of" may end
 
 
@@ -33,27 +36,36 @@ class Understanding:
         words: in the grammar of captions, at most 40, to feed the network.
         mapped: pairs of what the user wrote and the known phrase that stands for it; inflections are not listed.
         ignored: content words that are not understood.
+        light: words at the end that the prompt does not say, "on a sunny day"; "" for none.
     """
 
     words: tuple[str, ...]
     mapped: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
+    light: str = ""
 
     def line(self) -> str:
         """One line for the user: understood as "a fox jumping" (wolf -> fox; ignored: quantum)."""
         notes = [", ".join(f"{a} -> {b}" for a, b in self.mapped)] if self.mapped else []
         notes += [f"ignored: {_listed(self.ignored)}"] if self.ignored else []
+        notes += [f"light not said: {self.light}"] if self.light else []
         return f'understood as "{" ".join(self.words)}"' + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def understand(prompt: str, table: WordTable) -> Understanding:
+def understand(prompt: str, table: WordTable, *, lit: bool = False) -> Understanding:
     """Read a prompt: phrases of captions pass, inflections are resolved, other words go to the nearest known phrase.
+
+    Args:
+        prompt: in free English.
+        table: word vectors.
+        lit: have a prompt that leaves the light open say that it is day.
 
     Raises:
         PromptError: if the prompt is empty, too long, or names nothing that the model knows.
     """
     check_prompt(prompt)
-    sentence = compose(_units(split_words(prompt), _reader(table)))
+    units = _units(split_words(prompt), _reader(table))
+    sentence = compose(units)
     if not sentence.words:
         said = f"; not understood: {_listed(sentence.ignored)}" if sentence.ignored else ""
         raise PromptError(
@@ -61,7 +73,17 @@ def understand(prompt: str, table: WordTable) -> Understanding:
             "vehicles (panda, fox, cat, robot, car), what they do (dancing, running, eating, playing the guitar) and "
             'where (on grass, on the beach, at night, in the rain), as in "a fox jumping on snow at sunset"'
         )
-    return Understanding(sentence.words, sentence.mapped, sentence.ignored)
+    found = Understanding(sentence.words, sentence.mapped, sentence.ignored)
+    return _lit(found, units) if lit else found
+
+
+def _lit(found: Understanding, units: Sequence[Unit]) -> Understanding:
+    """What was understood, with the light where the prompt names none and the sentence has room."""
+    told = {unit.entry.factor for unit in units if unit.entry is not None}
+    light = _DULL_LIGHT if "weather" in told else _LIGHT
+    if "sky" in told or len(found.words) + len(light) > MOST_WORDS:
+        return found
+    return replace(found, words=found.words + light, light=" ".join(light))
 
 
 def _units(words: Sequence[str], reader: Reader) -> list[Unit]:
