@@ -142,7 +142,10 @@ def _write(args: argparse.Namespace, done: list[tuple[Job, dict[str, Any]]], fai
         write_json(args.json, {**said, "rows": [row for _, row in done], "failed": failed})
     if args.gallery is not None and done:
         how = (
-            f"Recipe {args.recipe}, effort {args.effort:g}, by `benchmarks/generate.py`; the first seed of each prompt."
+            f"Recipe {args.recipe}, effort {args.effort:g}, by `benchmarks/generate.py`; the first seed of each prompt, which "
+            "nobody chose for its looks. Rows: the generated clip while time runs; the scene from the same camera; the frozen "
+            "clip; the scene from its cameras; the scene while time runs from 45 degrees to either side; and from 45 degrees "
+            "beyond what any clip showed."
         )
         write_gallery(args.gallery, done, how)
 
