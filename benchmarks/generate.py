@@ -136,18 +136,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(bool(failed))
 
 
+_LEGEND = """by `benchmarks/generate.py`; the first seed of each prompt, which nobody chose for its looks. Rows: the \
+generated clip while time runs; the scene from the same camera; the frozen clip; the scene from its cameras; the scene \
+while time runs from 45 degrees to either side; and from 45 degrees beyond what any clip showed."""
+
+
 def _write(args: argparse.Namespace, done: list[tuple[Job, dict[str, Any]]], failed: list[dict[str, Any]]) -> None:
     said = {"recipe": args.recipe, "effort": args.effort, "device": args.device, "set": args.set}
     if args.json is not None:
         write_json(args.json, {**said, "rows": [row for _, row in done], "failed": failed})
     if args.gallery is not None and done:
-        how = (
-            f"Recipe {args.recipe}, effort {args.effort:g}, by `benchmarks/generate.py`; the first seed of each prompt, which "
-            "nobody chose for its looks. Rows: the generated clip while time runs; the scene from the same camera; the frozen "
-            "clip; the scene from its cameras; the scene while time runs from 45 degrees to either side; and from 45 degrees "
-            "beyond what any clip showed."
-        )
-        write_gallery(args.gallery, done, how)
+        write_gallery(args.gallery, done, f"Recipe {args.recipe}, effort {args.effort:g}, {_LEGEND}")
 
 
 if __name__ == "__main__":
