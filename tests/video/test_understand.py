@@ -312,6 +312,7 @@ def test_line_reports_what_was_changed_and_ignored():
     ("prompt", "light"),
     [
         ("my cat playing the piano", "on a sunny day"),
+        ("my cat playing the piano like a rock star", "on a sunny day"),
         ("a dog in the rain", "on a cloudy day"),
         ("a fox at dusk", ""),
         ("a whale underwater", ""),

@@ -79,7 +79,7 @@ def understand(prompt: str, table: WordTable, *, lit: bool = False) -> Understan
 
 def _lit(found: Understanding, units: Sequence[Unit]) -> Understanding:
     """What was understood, with the light where the prompt names none and the sentence has room."""
-    told = {unit.entry.factor for unit in units if unit.entry is not None}
+    told = {u.entry.factor for u in units if u.entry is not None and u.source not in found.ignored}
     light = _DULL_LIGHT if "weather" in told else _LIGHT
     if "sky" in told or len(found.words) + len(light) > MOST_WORDS:
         return found
