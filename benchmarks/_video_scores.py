@@ -87,8 +87,8 @@ def _told(title: str, before: tuple[float, ...], after: tuple[float, ...]) -> di
 
 def _teacher(setting: Setting, given: Conditions, truth: Tensor) -> Teacher:
     """Guided clean predictions of noisy clips; the first frame is known."""
-    clear, guidance = 2 * truth - 1, setting.options.guidance
-    return lambda x, sigma: setting.denoise(x, sigma, given, clear, guidance)
+    clear = 2 * truth - 1
+    return lambda x, sigma: setting.denoise(x, sigma, given, clear, setting.options.score_guidance)
 
 
 def sigma_at(progress: float) -> float:

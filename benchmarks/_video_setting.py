@@ -64,6 +64,7 @@ class Options:
     steps: int
     guidance: float
     frozen_guidance: float
+    score_guidance: float
     compiled: bool
     pictures: Path | None
     classifier: Path | None

@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=STEPS, help="evaluations of the base for a clip")
     add("--guidance", type=float, default=GUIDANCE)
     add("--frozen-guidance", type=float, default=FROZEN_GUIDANCE, help="of frozen clips with known frames")
+    add("--score-guidance", type=float, default=GUIDANCE, help="of score distillation")
     add("--compiled", action="store_true", help="compile the renderer: two minutes, then ten times as fast")
     add("--classifier", type=Path, help="file of the classifier: read if it is there, else trained and written")
     add("--classifier-clips", type=int, default=32768, help="true clips that the classifier learns from")
