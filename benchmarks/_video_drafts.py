@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 from _video_classifier import JUDGED, Classifier, judged
-from _video_setting import DRAFTS, Setting, all_said, frame_psnr, signs, table
-from torch import Tensor
+from _video_setting import DRAFTS, Setting, all_said, frame_psnr, liked, signs, table
 
 from fourreal.worlds import captions
 
@@ -13,19 +12,18 @@ _ORBIT = 60.0  # degrees
 
 
 def drafts(setting: Setting, classifier: Classifier) -> dict[str, object]:
-    """The first of four drafts, the one that is kept, and the mean: labels found, and frozen clips against truth."""
+    """The first of some drafts and the one that is kept: labels found, and frozen clips against truth."""
     alone = {"second": "none"}
     worlds = setting.worlds("drafts", setting.options.many(512), labels=alone)
     given = setting.given(all_said(worlds), "dynamic")
-    clips = [setting.generate(given, first_seed=i << 16) for i in range(DRAFTS)]
-    values = torch.stack([setting.likeness(c, given) for c in clips])
-    kept, first = _best(clips, values), clips[0]
+    clips, values = setting.drafts(given)
+    kept = liked(clips, values)
     true = setting.likeness(setting.dynamic(worlds, setting.generator("drafts")), given)
-    made, chosen = (judged(classifier, c).accuracy(worlds) for c in (first, kept))
+    made, chosen = (judged(classifier, c).accuracy(worlds) for c in (clips[0], kept))
     rows = [(k, made[k], chosen[k]) for k in JUDGED]
     table(
         f"drafts: accuracy on {len(worlds)} clips, of which a critic chose",
-        ("factor", "first draft", "best of 4"),
+        ("factor", "first draft", f"best of {DRAFTS}"),
         rows,
     )
     told = float((true > values[0]).float().mean())
@@ -36,19 +34,13 @@ def drafts(setting: Setting, classifier: Classifier) -> dict[str, object]:
     return {"first": made, "kept": chosen, "true preferred": told, "log odds": means, "frozen": frozen}
 
 
-def _best(clips: list[Tensor], values: Tensor) -> Tensor:
-    index = values.argmax(0)
-    return torch.stack([clips[int(i)][j] for j, i in enumerate(index)])
-
-
 def _frozen(setting: Setting) -> dict[str, float]:
     """PSNR of frozen clips round true first frames against the truth."""
     count = setting.options.many(128)
     worlds = setting.worlds("drafts", count, 1 << 20)
     truth, camera, _ = setting.orbit(worlds, _ORBIT * signs(count), setting.moments("drafts", count))
     given = setting.given(captions(worlds), "freeze", known=setting.first_known(), camera=camera)
-    clips = [setting.generate(given, truth, first_seed=i << 16) for i in range(DRAFTS)]
-    values = torch.stack([setting.likeness(c, given) for c in clips])
+    clips, values = setting.drafts(given, truth)
     each = torch.stack([frame_psnr(c, truth)[:, 1:].mean(1) for c in clips])
     found = {
         "the first": float(each[0].mean()),

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fourreal.core.replay import Replays
 from fourreal.metrics import psnr
+from fourreal.stages.videos import VideosConfig
 from fourreal.video.embedded.critic import CriticNetwork, likeness
 from fourreal.video.embedded.network import CONTEXTS, BaseNetwork, Conditions
 from fourreal.video.embedded.sampling import Predictor, conditions, sample
@@ -47,7 +48,7 @@ _USES = (
 )
 _FIRST_SEED = {name: EVALUATION_SEED + (i << 24) for i, name in enumerate(_USES)}
 _FIRST_SEED["classifier"] = EVALUATION_SEED + (1 << 30)
-DRAFTS = 4  # as runs draw by default
+DRAFTS = VideosConfig.drafts  # as runs draw
 _BULK = 64  # clips of the base's size that a GPU renders at once
 _BEST = 60.0  # dB: frames that agree even better (an empty sky) would else rule a mean
 
@@ -181,9 +182,12 @@ class Setting:
         """As `generate`, the draft of several that the critic likes best, as runs draw them."""
         if self.critic is None:
             return self.generate(given, clear)
+        return liked(*self.drafts(given, clear))
+
+    def drafts(self, given: Conditions, clear: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """`DRAFTS` clips [D, B, F, 3, H, W] of each condition, and what the critic says of them [D, B]."""
         clips = [self.generate(given, clear, first_seed=i << 16) for i in range(DRAFTS)]
-        index = torch.stack([self.likeness(c, given) for c in clips]).argmax(0)
-        return torch.stack([clips[int(i)][j] for j, i in enumerate(index)])
+        return torch.stack(clips), torch.stack([self.likeness(c, given) for c in clips])
 
     def likeness(self, clips: Tensor, given: Conditions) -> Tensor:
         """[B] what the critic says of clips in [0, 1]."""
@@ -255,6 +259,11 @@ class Setting:
     def moments(self, use: str, count: int) -> Tensor:
         """[B] random moments to freeze."""
         return torch.rand(count, generator=self.generator(use), device=self.device)
+
+
+def liked(clips: Tensor, values: Tensor) -> Tensor:
+    """[B, F, 3, H, W] of drafts [D, B, F, 3, H, W] those of the highest value [D, B]."""
+    return clips[values.argmax(0), torch.arange(clips.shape[1], device=clips.device)]
 
 
 def sync(device: torch.device) -> None:

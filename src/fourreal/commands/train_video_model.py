@@ -86,8 +86,8 @@ def train_video_model(
     if part == "guidance":
         config = replace(config, train=replace(config.train, rate=2e-4))
     if part == "critic":
-        train_ = replace(config.train, clips=120_000, batch=96, decay=0.5, average=0.99, muon=False)
-        config = replace(config, pool=12_288, train=train_)
+        usual = replace(config.train, clips=120_000, batch=96, decay=0.5, average=0.99, muon=False)
+        config = replace(config, pool=12_288, train=usual)
     if part == "upsampler":
         config = replace(config, pool=4096, train=replace(config.train, batch=64, muon=False))
     if tiny:

@@ -13,7 +13,7 @@ from .sampling import FROZEN_GUIDANCE, GUIDANCE, Predictor, conditions, sample
 from .stream import Clips, ClipStream
 
 _REUSE = 16  # draws of a pair, on average: drawing one takes ten evaluations of the base network
-_ODD = 0x5EED  # drawn clips take other noise than those that users draw from small seeds
+_FIRST_NOISE = 0x5EED  # drawn clips take other noise than those that users draw from small seeds
 _AT_ONCE = 128
 
 
@@ -39,7 +39,7 @@ class PairStream:
 
     def __init__(self, stream: ClipStream, network: tuple[BaseNetwork, bool], size: int) -> None:
         self.stream, self._network = stream, network
-        self._seed = _ODD + (stream.position << 8)
+        self._seed = _FIRST_NOISE + (stream.position << 8)
         self._generator = torch.Generator(stream.device).manual_seed(self._seed)
         self._debt, self._place = 0, 0
         self._half = max(1, min(_AT_ONCE, size) // 2)
