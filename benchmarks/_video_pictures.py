@@ -154,7 +154,7 @@ def time(setting: Setting) -> dict[str, float]:
     found = {
         "load the weights, s": setting.load_seconds,
         f"a clip of {o.steps} steps, s": _median(lambda: setting.generate(given, truth), device),
-        "a guided prediction, s": _median(lambda: setting.denoise(x, 1.0, given, x, o.guidance), device),
+        "a guided prediction, s": _median(lambda: setting.denoise(x, 1.0, given, x, o.score_guidance), device),
     }
     network = setting.upsampler
     if network is not None:

@@ -40,11 +40,11 @@ def score(setting: Setting) -> dict[str, object]:
     for name, (clips, given) in cases.items():
         lazy = float(frame_psnr(repeated(clips), clips)[:, 1:].mean())
         for sigma in _SIGMAS:
-            plain, guided = (_one_step(setting, clips, given, sigma, g) for g in (1.0, setting.options.guidance))
+            plain, guided = (_one_step(setting, clips, given, sigma, g) for g in (1.0, setting.options.score_guidance))
             wins = f"{said(plain > lazy)}, {said(guided > lazy)}"
             rows.append((name, f"{sigma:g}", f"{plain:.2f}", f"{guided:.2f}", f"{lazy:.2f}", wins))
             out[f"{name} {sigma:g}"] = {"unguided": plain, "guided": guided, "first frame": lazy}
-    head = ("context", "sigma", "unguided", f"guidance {setting.options.guidance:g}", "first frame", "they win")
+    head = ("context", "sigma", "unguided", f"guidance {setting.options.score_guidance:g}", "first frame", "they win")
     table(f"score: PSNR of one denoising step, first frame known, mean of {count} clips", head, rows)
     return out
 

@@ -28,7 +28,7 @@ from _video_classifier import classifier_of
 from _video_setting import Options, Setting
 
 from fourreal.core.storage import write_json
-from fourreal.video.embedded.sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS
+from fourreal.video.embedded.sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS
 from fourreal.video.embedded.weights import FOLDER
 
 _NEEDS = "upsample and drafts need upsampler and critic.safetensors in --weights, sheet --pictures"
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add("--steps", type=int, default=STEPS, help="evaluations of the base for a clip")
     add("--guidance", type=float, default=GUIDANCE)
     add("--frozen-guidance", type=float, default=FROZEN_GUIDANCE, help="of frozen clips with known frames")
-    add("--score-guidance", type=float, default=GUIDANCE, help="of score distillation")
+    add("--score-guidance", type=float, default=SCORE_GUIDANCE, help="of score distillation")
     add("--compiled", action="store_true", help="compile the renderer: two minutes, then ten times as fast")
     add("--classifier", type=Path, help="file of the classifier: read if it is there, else trained and written")
     add("--classifier-clips", type=int, default=32768, help="true clips that the classifier learns from")

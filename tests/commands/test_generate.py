@@ -199,7 +199,8 @@ def test_every_clip_is_drawn_from_the_seed_that_the_critic_likes_best(painter: P
     asked: list[tuple[str, list[int], bool, bool]] = []
     painter.__class__ = Choosy
     painter.spec = replace(painter.spec, features=painter.spec.features | {"likeness"})
-    video(PROMPT, tmp_path / "run", "both", TWO_LINKS, TINY, showing=QUIET)
+    sharpest = replace(TINY, set=(*TINY.set, "videos.candidates=1"))
+    video(PROMPT, tmp_path / "run", "both", TWO_LINKS, sharpest, showing=QUIET)
     assert painter.seeds == [10_000_000, 20_000_001, 30_000_002]
     four = [0, 10_000_000, 20_000_000, 30_000_000]
     assert asked[0] == ("dynamic", four, False, False)
@@ -208,11 +209,34 @@ def test_every_clip_is_drawn_from_the_seed_that_the_critic_likes_best(painter: P
     assert [draft["kept"] for draft in notes["drafts"]] == [False, True, False, False]
     assert [d["kept"] for d in notes["links"][1]["tries"][0]["drafts"]] == [False, False, False, True]
     assert any("number 2 of 4 drafts" in words for _, words in making_of(notes))
-    video(PROMPT, tmp_path / "one", "both", replace(TWO_LINKS, drafts=1), TINY, showing=QUIET)
+    video(PROMPT, tmp_path / "one", "both", replace(TWO_LINKS, drafts=1), sharpest, showing=QUIET)
     assert painter.seeds[3:] == [0, 1, 2]
     assert len(asked) == 3
     with pytest.raises(FourRealError, match=r"--drafts must lie in 1\.\.100, got 0"):
         video(PROMPT, tmp_path / "none", "both", replace(TWO_LINKS, drafts=0), TINY, showing=QUIET)
+
+
+def test_walks_are_tried_before_a_frame_is_frozen(painter: Painter, tmp_path: Path) -> None:
+    painter.spec = replace(painter.spec, features=painter.spec.features | {"likeness"})
+    alone = replace(TWO_LINKS, drafts=1)
+
+    def broken_off(number: int, clip: Tensor) -> Tensor:
+        if number == 5:
+            raise KeyboardInterrupt
+        return clip
+
+    painter.trick, run = broken_off, tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt, match="4real resume"):
+        video(PROMPT, run, "both", alone, TINY, showing=QUIET)
+    assert resume(run, QUIET) == 0
+    notes = read_json(run / "videos" / "videos.json")
+    tried = [one["frame"] for one in notes["frames_tried"]]
+    assert len(tried) == 2, "no third of the 8 frames lies three from both"
+    assert painter.seeds == [0, 1, 1, 1, 2, 2], "the walks tried are not tried again"
+    assert notes["frame_chosen_by"] == "walk"
+    assert [notes["frozen_frame"]] == [one["frame"] for one in notes["frames_tried"] if one["kept"]]
+    with pytest.raises(FourRealError, match=r"videos.candidates must lie in 1\.\.100, got 0"):
+        video(PROMPT, tmp_path / "none", fitting=replace(TINY, set=("videos.candidates=0",)), showing=QUIET)
 
 
 def test_clips_may_be_replaced_between_drawing_and_lifting(painter: Painter, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,8 @@ from fourreal.video.embedded.objective import (
     training_loss,
     velocity_loss,
 )
-from fourreal.video.embedded.solver import levels, solve
+from fourreal.video.embedded.sampling import FROZEN_GUIDANCE, GUIDANCE, noises_of
+from fourreal.video.embedded.solver import levels, solve, solve_afresh
 from fourreal.video.embedded.stream import ClipStream, StreamConfig, draw_path, shoot
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
 from fourreal.video.embedded.upsampling import shrunk, upsample
@@ -139,6 +141,29 @@ class TestSolver:
         assert errors[0] > errors[1] > errors[2]
         assert errors[2] < 0.02
 
+    def test_new_noise_takes_every_prediction_to_the_next_level(self) -> None:
+        seen: list[tuple[float, torch.Tensor]] = []
+
+        def clean_of(x: torch.Tensor, t: float) -> torch.Tensor:
+            seen.append((t, x))
+            return torch.full_like(x, -0.5 if t > 0.6 else 0.5)
+
+        def noises() -> Iterator[torch.Tensor]:
+            return noises_of([7], (2, 3, 4, 5), CPU)
+
+        out = solve_afresh(clean_of, noises(), 4)
+        torch.testing.assert_close(out, torch.full_like(out, 0.5))
+        before = torch.zeros(())
+        for (t, x), fresh in zip(seen, noises(), strict=False):
+            torch.testing.assert_close(x, (1 - t) * before + t * fresh)
+            before = torch.tensor(-0.5 if t > 0.6 else 0.5)
+        assert [t for t, _ in seen] == levels(4, 2.5)[:-1]
+
+    def test_a_clip_is_the_same_whichever_are_drawn_beside_it(self) -> None:
+        alone, both = noises_of([4], (1, 3, 2, 2), CPU), noises_of([9, 4], (1, 3, 2, 2), CPU)
+        assert all(torch.equal(next(alone)[0], next(both)[1]) for _ in range(2))
+        assert not torch.equal(next(alone), next(alone))
+
 
 class TestStream:
     def test_clips_carry_their_words_cameras_and_worlds(self) -> None:
@@ -230,7 +255,11 @@ class TestModel:
 
     def test_frozen_clips_of_a_known_frame_follow_the_words_less(self) -> None:
         model, known = tiny_model(), KnownFrames((0,), torch.rand(1, 3, 12, 16, generator=some()))
-        for context, first, weight in (("freeze", known, 1.5), ("freeze", None, 3.0), ("dynamic", known, 3.0)):
+        for context, first, weight in (
+            ("freeze", known, FROZEN_GUIDANCE),
+            ("freeze", None, GUIDANCE),
+            ("dynamic", known, GUIDANCE),
+        ):
             text = model.encode_text("a red car on a road", context=context)
             own, same, other = (
                 model.generate(text, size=(12, 16), known=first, steps=2, guidance=g) for g in (None, weight, 6.0)

@@ -32,7 +32,7 @@ class Drawing:
         coverage: degrees that the freeze-time clip goes round the subject, 20 to 360, 180 if not given; 360 closes the
             circle.
         camera: instead, the path of its camera: orbit, rise, lower, dolly, e.g. "orbit 90 left, rise 10".
-        frame: frame of the reference clip that is frozen, from 0; auto takes the sharpest with its subject in view.
+        frame: frame of the reference clip that is frozen, from 0; auto takes a sharp one that a walk round it suits.
         from_frame: picture to start from.
         drafts: draw every clip small from so many seeds, and keep the one that the model thinks looks best.
         takes: draw so many freeze-time clips and keep the one whose frames agree best: for subjects that come apart.

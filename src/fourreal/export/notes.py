@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_CHOSEN = {"score": "chosen for its sharpness", "walk": "chosen for the walk round it"}
 CLIP_NAMES = {"ref": "Reference clip", "freeze": "Freeze-time clip"}
 
 
@@ -36,8 +37,9 @@ def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
     model, seed = videos.get("model"), videos.get("seed")
     lines = [("head", f"Drawn by {model}, seed {seed}" if model else f"Seed {seed}")]
     if isinstance(videos.get("frozen_frame"), int):
-        why = "chosen for its sharpness" if videos.get("frame_chosen_by") == "score" else "as asked for"
+        why = _CHOSEN.get(str(videos.get("frame_chosen_by")), "as asked for")
         lines.append(("ok", f"frame {videos['frozen_frame']} of the reference clip is frozen, {why}"))
+    lines += _tried_frames(videos.get("frames_tried"))
     lines += _drafts("the reference clip", videos.get("drafts"))
     takes = videos.get("takes")
     for take in takes if isinstance(takes, list) else []:
@@ -49,6 +51,13 @@ def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
     for link in links if isinstance(links, list) else []:
         lines += _link(link) if isinstance(link, dict) else []
     return lines
+
+
+def _tried_frames(tried: object) -> list[tuple[str, str]]:
+    """The frames that a walk round them spoke against."""
+    found = [one for one in tried if isinstance(one, dict)] if isinstance(tried, list) else []
+    values = [f"{one['frame']} ({one['explained_db']:.1f} dB)" for one in found if {"frame", "explained_db"} <= {*one}]
+    return [("ok", f"how well a static scene explains a walk round frame {', '.join(values)}")] if values else []
 
 
 def _drafts(what: str, drafts: object) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fourreal.core.digest import digest
 from fourreal.core.errors import FourRealError
-from fourreal.core.storage import load_tensors, save_tensors, write_json
+from fourreal.core.storage import load_tensors, read_json, save_tensors, write_json
 from fourreal.core.video import Video
 from fourreal.io.frames import cover
 from fourreal.io.images import read_image, write_image
@@ -35,6 +35,7 @@ from fourreal.video.extend import (
 from fourreal.video.soundness import Soundness, choose_frame, examine, frame_scores
 
 from .drafts import SHARE, Chosen, choose_seed
+from .freezing import tries_frames, try_frames
 from .news import Desk, News, Tell
 from .turning import CPU, explained
 
@@ -58,7 +59,10 @@ class VideosConfig:
         coverage: degrees of azimuth that the freeze-time clip covers, 20 to 360, about the frozen frame.
         camera: instead, the path of its camera in words, from the frozen frame on.
         step: degrees between two of its frames, at most.
-        frame: frame of the reference clip that is frozen; "auto" takes the sharpest with its subject in full view.
+        frame: frame of the reference clip that is frozen; "auto" takes, of the sharpest with their subject in full
+            view, the one that a walk round it suits best.
+        candidates: so many frames are tried for that, with a small walk each; 1 for the sharpest. Only with a model
+            that draws small and follows a camera.
         from_frame: picture to start the reference clip from (or to freeze, without one).
         steps: evaluations of the network a clip; None for the model's own choice.
         retries: how often a bad freeze-time clip is drawn again.
@@ -74,6 +78,7 @@ class VideosConfig:
     camera: str | None = None
     step: float = STEP
     frame: int | Literal["auto"] = "auto"
+    candidates: int = 4
     from_frame: Path | None = None
     steps: int | None = None
     retries: int = 2
@@ -112,6 +117,8 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
         raise FourRealError(f"videos.retries must lie in 0..20, got {config.retries}")
     if not 1 <= config.drafts <= 100:
         raise FourRealError(f"--drafts must lie in 1..100, got {config.drafts}; 4 is a good number")
+    if not 1 <= config.candidates <= 100:
+        raise FourRealError(f"videos.candidates must lie in 1..100, got {config.candidates}; 4 is a good number")
     if not 1 <= config.takes <= 20:
         raise FourRealError(f"--takes must lie in 1..20, got {config.takes}; 3 is a good number")
     reach = reach_of(spec)
@@ -149,10 +156,8 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
         reference, drafts = _reference(studio, text, picture)
         notes |= {"drafts": drafts} if drafts else {}
         clips[REFERENCE] = reference
-        frozen = choose_frame(reference) if config.frame == "auto" else config.frame
-        scores = [round(v, 3) for v in frame_scores(reference).tolist()]
-        notes |= {"frozen_frame": frozen, "frame_chosen_by": "score" if config.frame == "auto" else "user"}
-        notes |= {"frame_scores": scores}
+        frozen, chosen = _frozen(studio, reference)
+        notes |= chosen
         tell(News(f"frame {frozen} of the reference clip is frozen"))
         picture = reference[frozen]
     if config.which != "dynamic":
@@ -206,6 +211,39 @@ def _reference(
     studio.drawn += 1
     studio.tell(News(doing="reference clip", share=studio.share(0), picture=_row(clip)))
     return clip, drafts
+
+
+def _frozen(studio: _Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
+    """The frame to freeze, and how it was chosen."""
+    config, model, path = studio.config, studio.model, studio.desk.scratch / "frozen.json"
+    notes: dict[str, Any] = {"frame_scores": [round(v, 3) for v in frame_scores(reference).tolist()]}
+    if config.frame != "auto":
+        return config.frame, {"frozen_frame": config.frame, "frame_chosen_by": "user"} | notes
+    if config.which == "dynamic" or config.candidates == 1 or not tries_frames(model.spec):
+        frozen = choose_frame(reference)
+        return frozen, {"frozen_frame": frozen, "frame_chosen_by": "score"} | notes
+
+    def trying(done: int, total: int) -> None:
+        studio.tell(News(doing=f"the frame to freeze: {done} of {total} tried", share=studio.share(0)))
+
+    if path.exists():
+        tried = read_json(path)["tried"]
+    else:
+        trying(0, config.candidates)
+        text, seed = _text(config, model, "freeze"), config.seed + 1
+        tried = try_frames(
+            model,
+            text,
+            reference,
+            config.candidates,
+            seed=seed,
+            steps=config.steps,
+            device=studio.device,
+            on_try=trying,
+        )
+        write_json(path, {"tried": tried})
+    frozen = next(one["frame"] for one in tried if one["kept"])
+    return frozen, {"frozen_frame": frozen, "frame_chosen_by": "walk", "frames_tried": tried} | notes
 
 
 def _drawn(

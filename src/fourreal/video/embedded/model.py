@@ -31,7 +31,7 @@ from fourreal.video.base import (
 
 from .critic import CriticNetwork, likeness
 from .network import CONTEXTS, BaseNetwork, Conditions
-from .sampling import FROZEN_GUIDANCE, GUIDANCE, STEPS, Predictor, conditions, sample
+from .sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS, Predictor, conditions, sample
 from .understand import Understanding, WordTable, understand
 from .upsampler import SCALE, UpsamplerNetwork
 from .upsampling import upsample
@@ -138,7 +138,7 @@ class EmbeddedVideoModel:
             seed: of the noise.
             steps: evaluations of the base network.
             on_step: called with evaluations done and in all; the upsampler counts as one more.
-            guidance: weight of the text; None for 3, and for 1.5 where time is frozen and frames are known.
+            guidance: weight of the text; None for 2.5, and for 2 where time is frozen and frames are known.
         """
         full = self.spec.size
         size = full if size is None else size
@@ -236,7 +236,7 @@ class EmbeddedVideoModel:
         *,
         known: KnownFrames | None = None,
         camera: CameraPath | None = None,
-        guidance: float = GUIDANCE,
+        guidance: float = SCORE_GUIDANCE,
     ) -> Float[Tensor, "F C h w"]:
         """The guided clean clip of x = clean + sigma noise; see `VideoModel.denoise`."""
         check_clip(x, self.spec, self.spec.score_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,11 +13,13 @@ from fourreal.core.replay import Replays
 
 from .network import BaseNetwork, Conditions
 from .objective import guided
-from .solver import solve
+from .solver import solve_afresh
 
-GUIDANCE = 3.0
+# More draws fewer kinds of everything, less draws softer shapes; see docs/model_card.md for what was compared.
+GUIDANCE = 2.5
 # Of frozen clips with known frames, which say more than the words: at 3 they turn less and hold together less well.
-FROZEN_GUIDANCE = 1.5
+FROZEN_GUIDANCE = 2.0
+SCORE_GUIDANCE = 3.0  # of single predictions, asked for as a score
 STEPS = 10
 
 
@@ -79,10 +81,16 @@ class Predictor:
             return self.replays.run((self.network, once), clean_of, **inputs)
 
 
+def noises_of(seeds: Sequence[int], shape: Sequence[int], device: torch.device) -> Iterator[Float[Tensor, "B F 3 H W"]]:
+    """Unit normal noise for every seed, again and again, the same on any device and in any batch."""
+    generators = [torch.Generator().manual_seed(s) for s in seeds]
+    while True:
+        yield torch.stack([torch.randn(*shape, generator=g) for g in generators]).to(device)
+
+
 def noise_of(seeds: Sequence[int], shape: Sequence[int], device: torch.device) -> Float[Tensor, "B F 3 H W"]:
-    """Unit normal noise for every seed, the same on any device and in any batch."""
-    rows = [torch.randn(*shape, generator=torch.Generator().manual_seed(s)) for s in seeds]
-    return torch.stack(rows).to(device)
+    """The first of `noises_of`."""
+    return next(noises_of(seeds, shape, device))
 
 
 def sample(
@@ -105,13 +113,13 @@ def sample(
         on_step: called with evaluations done and in all.
     """
     c = predictor.network.config
-    noise = noise_of(seeds, (c.frames, 3, c.height, c.width), given.words.device)
+    shape, device = (c.frames, 3, c.height, c.width), given.words.device
     mask = given.known[:, :, None, None, None]
-    clear = torch.zeros_like(noise) if clear is None else clear
+    clear = torch.zeros(len(seeds), *shape, device=device) if clear is None else clear
 
     def clean_of(x: Tensor, level: float) -> Tensor:
         noisy = torch.where(mask, clear, x)
         levels = torch.full((len(x),), level, device=x.device)
         return torch.where(mask, clear, predictor(noisy, levels, given))
 
-    return torch.where(mask, clear, solve(clean_of, noise, steps, on_step=on_step).clamp(-1, 1))
+    return torch.where(mask, clear, solve_afresh(clean_of, noises_of(seeds, shape, device), steps, on_step=on_step))

@@ -1,8 +1,8 @@
-"""A few-step solver for any denoiser in the flow form, and known frames."""
+"""Few-step solvers for any denoiser in the flow form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
@@ -45,6 +45,37 @@ def solve(
         ratio = then / now
         x = ratio * x + (1 - then - ratio * (1 - now)) * estimate
         before = clean
+        if on_step is not None:
+            on_step(i + 1, steps)
+    return x
+
+
+def solve_afresh(
+    clean_of: Callable[[Tensor, float], Tensor],
+    noises: Iterator[Float[Tensor, "*B F C H W"]],
+    steps: int,
+    *,
+    shift: float = 2.5,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Float[Tensor, "*B F C H W"]:
+    """A clip from pure noise: the clean clip is predicted, and new noise takes it to the next level.
+
+    This is multistep sampling of consistency models (arXiv 2303.01469, algorithm 1), with a denoiser in their place.
+    `solve` takes to the next level the noise that its last prediction implies, and the faults of that prediction with
+    it: of a few steps, shapes that came apart early stay so. New noise forgets them.
+
+    Args:
+        clean_of: prediction of the clean clip from x_t and t; clamped to [-1, 1] here.
+        noises: unit normal, another one for every step.
+        steps: evaluations of `clean_of`.
+        shift: see `levels`.
+        on_step: called with evaluations done and in all.
+    """
+    x, times = next(noises), levels(steps, shift)
+    for i, (now, then) in enumerate(pairwise(times)):
+        x = clean_of(x, now).clamp(-1, 1)
+        if then > 0:
+            x = (1 - then) * x + then * next(noises)
         if on_step is not None:
             on_step(i + 1, steps)
     return x
