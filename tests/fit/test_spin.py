@@ -181,3 +181,12 @@ def test_poses_in_no_order_are_no_turning(monkeypatch: pytest.MonkeyPatch) -> No
     assert find_spin(scene(), filmed(angles), busy(), UP, render) is None
     monkeypatch.setattr("fourreal.fit.spin._CHANCE", 9.0)
     assert find_spin(scene(), filmed(angles), busy(), UP, render) is not None, "some course or other meets them"
+
+
+def test_who_goes_most_of_the_way_round_need_not_be_met_better_than_by_shifting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fourreal.fit.spin._BETTER", 0.0)  # as if shifting met every frame
+    steps = torch.arange(FRAMES) - INSTANT
+    assert find_spin(scene(), filmed(torch.deg2rad(24.0 * steps)), busy(), UP, render) is not None
+    assert find_spin(scene(), filmed(torch.deg2rad(8.0 * steps)), busy(), UP, render) is None, "may as well go past"

@@ -48,6 +48,9 @@ _ASIDE = (-2.0, -1.4, -0.9, -0.5, -0.2, 0.0, 0.2, 0.5, 0.9, 1.4, 2.0)
 _AHEAD = (-0.6, 0.0, 0.6)
 # Limbs that flutter are met by some turned scene or other: then frames in any other order gain as much.
 _ORDERS, _CHANCE = 8, 0.9  # orders that are tried, and what they may gain of what the true one does
+# Who goes most of the way round, in this order of frames alone, does not pass by, though a smooth flank of one colour
+# may be met as well by shifting it, each frame as it likes.
+_ROUND, _SURELY = math.radians(240), 0.65
 _GAIN = 0.003  # of the error at rest, that is worth moving it
 
 
@@ -90,8 +93,8 @@ def find_spin(
 
     Every angle of a whole turn is drawn from the reference camera and compared with every frame (L1, where the clip
     changes); the cheapest course of angles is found by dynamic programming, to both sides of the instant, where changes
-    of speed cost. A subject that goes past is no turning one: shifting it must not explain as much; nor is one whose
-    frames turn as well in any other order. Deterministic.
+    of speed cost. A subject that goes past is no turning one: shifting it must not explain as much, unless it goes
+    round most of a circle; nor is one whose frames turn as well in any other order. Deterministic.
 
     Args:
         gaussians: of the canonical scene.
@@ -128,13 +131,17 @@ def find_spin(
         return None
     least = min(spin.worth for spin in found)
     best = next(spin for spin in found if spin.worth <= least + _SAME)
-    moved = _costs(clips, _shifted(splats, sides, busy & best.room.holds(gaussians.means)), render)
+    if not best.turns or best.worth > _WORTH:
+        return None
+    turning = busy & best.room.holds(gaussians.means)
+    cost = _costs(clips, _turned(splats, best.room, turning), render).cpu()
+    gained, by_chance = 1 - best.worth, 1 - _by_chance(cost, clips.instant)
+    if float(best.angles.max() - best.angles.min()) >= _ROUND and by_chance <= _SURELY * gained:
+        return best
+    moved = _costs(clips, _shifted(splats, sides, turning), render)
     rest = len(_ASIDE) // 2 * len(_AHEAD) + len(_AHEAD) // 2
     otherwise = float(moved.min(1).values.sum() / moved[:, rest].sum().clamp_min(1e-9))
-    if not best.turns or best.worth > min(_WORTH, _BETTER * otherwise):
-        return None
-    cost = _costs(clips, _turned(splats, best.room, busy & best.room.holds(gaussians.means)), render).cpu()
-    return best if 1 - _by_chance(cost, clips.instant) <= _CHANCE * (1 - best.worth) else None
+    return best if best.worth <= _BETTER * otherwise and by_chance <= _CHANCE * gained else None
 
 
 def _sides(axis: Tensor, viewmat: Float[Tensor, "4 4"], reach: Tensor) -> list[Tensor]:

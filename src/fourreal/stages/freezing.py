@@ -24,6 +24,7 @@ from .turning import CPU, explained
 _NEEDED = frozenset({"camera", "frames", "likeness"})  # the last: of a model that draws small and cheaply
 _HALF = 65.0  # degrees to either side
 _APART = 3  # frames between two that are tried, at least
+_STEPS = 80  # of each fit
 _ALIKE = 0.3  # dB: as good as the best; the noise of one drawing is about 1
 
 
@@ -82,7 +83,7 @@ def try_frames(
             seed=seed,
             steps=steps,
         )
-        found.append(explained(Video(walk, model.spec.fps), path, 1.0, device))
+        found.append(explained(Video(walk, model.spec.fps), path, 1.0, device, _STEPS))
         if on_try is not None:
             on_try(number + 1, len(tried))
     kept = next(i for i, value in enumerate(found) if value >= max(found) - _ALIKE)

@@ -66,8 +66,10 @@ def turned_by(path: Float[Tensor, "F 3"], share: float) -> Float[Tensor, "F 3"]:
     return path * path.new_tensor([share, share, 1.0])
 
 
-def explained(clip: Video, path: Float[Tensor, "F 3"], share: float, device: torch.device = CPU) -> float:
-    """PSNR in dB of a short static fit, at 64 columns, to the clip itself; its path turned `share` as far."""
+def explained(
+    clip: Video, path: Float[Tensor, "F 3"], share: float, device: torch.device = CPU, steps: int = _STEPS
+) -> float:
+    """PSNR in dB of a static fit of a few steps, at 64 columns, to the clip itself; its path turned `share` as far."""
     height = max(1, round(clip.height * _WIDTH / clip.width))
     images = resize_frames(clip.frames, height, _WIDTH).to(device)
     walk = turned_by(path.double(), share)
@@ -77,7 +79,7 @@ def explained(clip: Video, path: Float[Tensor, "F 3"], share: float, device: tor
     targets = Targets(images, Cameras(viewmats, Ks, _WIDTH, height).to(device))
     state = FitState.begin(seed_gaussians(targets, _SEEDS, torch.Generator().manual_seed(0)), targets.extent(), 0)
     coarse = static_preview()[0]
-    phase = Phase("turning", _STEPS, coarse.rates, coarse.losses, views=coarse.views)
+    phase = Phase("turning", steps, coarse.rates, coarse.losses, views=coarse.views)
     render = select(images.device)
     gaussians = fit(state, [phase], static_objective(targets, render)).gaussians()
     return float(psnr(render_cameras(gaussians, targets.cameras, render), images).mean())

@@ -78,7 +78,7 @@ class VideosConfig:
     camera: str | None = None
     step: float = STEP
     frame: int | Literal["auto"] = "auto"
-    candidates: int = 4
+    candidates: int = 5
     from_frame: Path | None = None
     steps: int | None = None
     retries: int = 2
@@ -118,7 +118,7 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
     if not 1 <= config.drafts <= 100:
         raise FourRealError(f"--drafts must lie in 1..100, got {config.drafts}; 4 is a good number")
     if not 1 <= config.candidates <= 100:
-        raise FourRealError(f"videos.candidates must lie in 1..100, got {config.candidates}; 4 is a good number")
+        raise FourRealError(f"videos.candidates must lie in 1..100, got {config.candidates}; 5 is a good number")
     if not 1 <= config.takes <= 20:
         raise FourRealError(f"--takes must lie in 1..20, got {config.takes}; 3 is a good number")
     reach = reach_of(spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -39,8 +40,7 @@ class PairStream:
 
     def __init__(self, stream: ClipStream, network: tuple[BaseNetwork, bool], size: int) -> None:
         self.stream, self._network = stream, network
-        self._seed = _FIRST_NOISE + (stream.position << 8)
-        self._generator = torch.Generator(stream.device).manual_seed(self._seed)
+        self._generator = torch.Generator(stream.device).manual_seed(_FIRST_NOISE + (stream.position << 8))
         self._debt, self._place = 0, 0
         self._half = max(1, min(_AT_ONCE, size) // 2)
         parts = [self._fresh() for _ in range(max(size // (2 * self._half), 1))]
@@ -77,11 +77,14 @@ class PairStream:
         known = torch.arange(frames, device=device) < until
         given = conditions(clips.words, clips.context, frames, known=known, camera=clips.camera)
         given = given._replace(has_camera=clips.camera.abs().amax((1, 2)) > 0)
-        seeds = range(self._seed, self._seed + self._half)
-        self._seed += self._half
         predictor = Predictor(*self._network, FROZEN_GUIDANCE if context else GUIDANCE)
-        drawn = sample(predictor, given, clips.frames.float() / 127.5 - 1, seeds)
+        clear = clips.frames.float() / 127.5 - 1
+        drawn = sample(predictor, given, clear, range(len(clear)), noises=self._noises(clear))
         return clips.frames, ((drawn + 1) * 127.5).round().byte(), *given
+
+    def _noises(self, like: Tensor) -> Iterator[Tensor]:
+        while True:
+            yield torch.randn(like.shape, generator=self._generator, device=like.device)
 
     def _some(self, context: int) -> Clips:
         """Half a chunk of true clips of a context."""

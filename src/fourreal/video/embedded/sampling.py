@@ -101,6 +101,7 @@ def sample(
     *,
     steps: int = STEPS,
     on_step: Callable[[int, int], None] | None = None,
+    noises: Iterator[Float[Tensor, "B F 3 H W"]] | None = None,
 ) -> Float[Tensor, "B F 3 H W"]:
     """Clips in [-1, 1].
 
@@ -111,6 +112,7 @@ def sample(
         seeds: of the noise, one for each clip.
         steps: network evaluations.
         on_step: called with evaluations done and in all.
+        noises: other noise than that of the seeds, which a CPU makes: where thousands of clips are drawn it is slow.
     """
     c = predictor.network.config
     shape, device = (c.frames, 3, c.height, c.width), given.words.device
@@ -122,4 +124,6 @@ def sample(
         levels = torch.full((len(x),), level, device=x.device)
         return torch.where(mask, clear, predictor(noisy, levels, given))
 
-    return torch.where(mask, clear, solve_afresh(clean_of, noises_of(seeds, shape, device), steps, on_step=on_step))
+    return torch.where(
+        mask, clear, solve_afresh(clean_of, noises or noises_of(seeds, shape, device), steps, on_step=on_step)
+    )
