@@ -183,7 +183,7 @@ def test_poses_in_no_order_are_no_turning(monkeypatch: pytest.MonkeyPatch) -> No
     assert find_spin(scene(), filmed(angles), busy(), UP, render) is not None, "some course or other meets them"
 
 
-def test_who_goes_most_of_the_way_round_need_not_be_met_better_than_by_shifting(
+def test_who_goes_most_of_the_way_round_may_be_met_by_shifting_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("fourreal.fit.spin._BETTER", 0.0)  # as if shifting met every frame

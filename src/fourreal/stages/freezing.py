@@ -24,7 +24,7 @@ from .turning import CPU, explained
 _NEEDED = frozenset({"camera", "frames", "likeness"})  # the last: of a model that draws small and cheaply
 _HALF = 65.0  # degrees to either side
 _APART = 3  # frames between two that are tried, at least
-_STEPS = 80  # of each fit
+_STEPS = 40  # of each fit; of three clips tried 120 rank no otherwise
 _ALIKE = 0.3  # dB: as good as the best; the noise of one drawing is about 1
 
 
