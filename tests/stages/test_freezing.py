@@ -53,7 +53,7 @@ def test_the_frame_is_frozen_whose_walk_holds_together(torn: _Torn) -> None:
     torn.whole = clip[candidates_of(clip)[2]]
     told: list[tuple[int, int]] = []
     text = torn.encode_text("anything", context="freeze")
-    tried = try_frames(torn, text, clip, 3, seed=8, on_try=lambda *v: told.append(v))
+    tried = try_frames(torn, text, clip, candidates_of(clip), seed=8, on_try=lambda *v: told.append(v))
     assert [one["frame"] for one in tried] == candidates_of(clip)
     assert [one["kept"] for one in tried] == [False, False, True]
     assert tried[2]["explained_db"] > 2 + max(tried[0]["explained_db"], tried[1]["explained_db"])
@@ -70,7 +70,7 @@ def test_frames_that_are_as_good_are_taken_by_sharpness(torn: _Torn) -> None:
     model = OracleVideoModel(torn.worlds, frames=10, size=(72, 128), score_size=(36, 64))
     clip = model.generate(model.encode_text("anything"))
     still = clip[candidates_of(clip)[0]].expand_as(clip) * torch.linspace(0.999, 1, 10)[:, None, None, None]
-    tried = try_frames(model, model.encode_text("anything", context="freeze"), still, 3)
+    tried = try_frames(model, model.encode_text("anything", context="freeze"), still, candidates_of(still))
     assert [one["kept"] for one in tried] == [True, False, False]
 
 

@@ -135,13 +135,13 @@ def find_spin(
         return None
     turning = busy & best.room.holds(gaussians.means)
     cost = _costs(clips, _turned(splats, best.room, turning), render).cpu()
-    gained, by_chance = 1 - best.worth, 1 - _by_chance(cost, clips.instant)
-    if float(best.angles.max() - best.angles.min()) >= _ROUND and by_chance <= _SURELY * gained:
+    gain, gain_by_chance = 1 - best.worth, 1 - _by_chance(cost, clips.instant)
+    if float(best.angles.max() - best.angles.min()) >= _ROUND and gain_by_chance <= _SURELY * gain:
         return best
     moved = _costs(clips, _shifted(splats, sides, turning), render)
     rest = len(_ASIDE) // 2 * len(_AHEAD) + len(_AHEAD) // 2
     otherwise = float(moved.min(1).values.sum() / moved[:, rest].sum().clamp_min(1e-9))
-    return best if best.worth <= _BETTER * otherwise and by_chance <= _CHANCE * gained else None
+    return best if best.worth <= _BETTER * otherwise and gain_by_chance <= _CHANCE * gain else None
 
 
 def _sides(axis: Tensor, viewmat: Float[Tensor, "4 4"], reach: Tensor) -> list[Tensor]:

@@ -8,7 +8,7 @@ to it, as it is to takes: where the model does not know what it sees, its views 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from fourreal.core.video import Video
 from fourreal.video.base import CameraPath, KnownFrames, TextCondition, VideoModel, VideoModelSpec
-from fourreal.video.soundness import frame_scores
 
 from .turning import CPU, explained
 
@@ -46,7 +45,7 @@ def try_frames(
     model: VideoModel,
     text: TextCondition,
     clip: Float[Tensor, "F 3 H W"],
-    count: int,
+    tried: Sequence[int],
     *,
     seed: int = 0,
     steps: int | None = None,
@@ -59,20 +58,19 @@ def try_frames(
         model: for which `tries_frames` holds.
         text: the prompt, in the context of frozen time.
         clip: the reference clip.
-        count: frames to try.
+        tried: its frames that are tried, best score first.
         seed: of the noise, the same for all.
         steps: see `VideoModel.generate`.
         device: where the scenes are fitted.
         on_try: called with frames tried and in all.
 
     Returns:
-        For every frame that was tried, best score first: `frame`, `explained_db`, `kept`.
+        For every frame that was tried, in that order: `frame`, `explained_db`, `kept`.
     """
     frames, middle = model.spec.frames, model.spec.frames // 2
     path = torch.zeros(frames, 3)
     path[:, 0] = torch.linspace(-math.radians(_HALF), math.radians(_HALF), frames)
     path[:, 0] -= path[middle, 0].clone()
-    tried = candidates(frame_scores(clip), count)
     found = []
     for number, frame in enumerate(tried):
         walk = model.generate(

@@ -35,7 +35,7 @@ from fourreal.video.extend import (
 from fourreal.video.soundness import Soundness, choose_frame, examine, frame_scores
 
 from .drafts import SHARE, Chosen, choose_seed
-from .freezing import tries_frames, try_frames
+from .freezing import candidates, tries_frames, try_frames
 from .news import Desk, News, Tell
 from .turning import CPU, explained
 
@@ -216,7 +216,8 @@ def _reference(
 def _frozen(studio: _Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
     """The frame to freeze, and how it was chosen."""
     config, model, path = studio.config, studio.model, studio.desk.scratch / "frozen.json"
-    notes: dict[str, Any] = {"frame_scores": [round(v, 3) for v in frame_scores(reference).tolist()]}
+    scores = frame_scores(reference)
+    notes: dict[str, Any] = {"frame_scores": [round(v, 3) for v in scores.tolist()]}
     if config.frame != "auto":
         return config.frame, {"frozen_frame": config.frame, "frame_chosen_by": "user"} | notes
     if config.which == "dynamic" or config.candidates == 1 or not tries_frames(model.spec):
@@ -229,18 +230,10 @@ def _frozen(studio: _Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
     if path.exists():
         tried = read_json(path)["tried"]
     else:
-        trying(0, config.candidates)
-        text, seed = _text(config, model, "freeze"), config.seed + 1
-        tried = try_frames(
-            model,
-            text,
-            reference,
-            config.candidates,
-            seed=seed,
-            steps=config.steps,
-            device=studio.device,
-            on_try=trying,
-        )
+        frames, text = candidates(scores, config.candidates), _text(config, model, "freeze")
+        trying(0, len(frames))
+        seed, steps, device = config.seed + 1, config.steps, studio.device
+        tried = try_frames(model, text, reference, frames, seed=seed, steps=steps, device=device, on_try=trying)
         write_json(path, {"tried": tried})
     frozen = next(one["frame"] for one in tried if one["kept"])
     return frozen, {"frozen_frame": frozen, "frame_chosen_by": "walk", "frames_tried": tried} | notes

@@ -124,6 +124,5 @@ def sample(
         levels = torch.full((len(x),), level, device=x.device)
         return torch.where(mask, clear, predictor(noisy, levels, given))
 
-    return torch.where(
-        mask, clear, solve_afresh(clean_of, noises or noises_of(seeds, shape, device), steps, on_step=on_step)
-    )
+    noises = noises_of(seeds, shape, device) if noises is None else noises
+    return torch.where(mask, clear, solve_afresh(clean_of, noises, steps, on_step=on_step))
