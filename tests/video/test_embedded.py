@@ -23,6 +23,7 @@ from fourreal.video.embedded.objective import (
     draw_levels,
     guided,
     noised,
+    stress,
     training_loss,
     velocity_loss,
 )
@@ -73,6 +74,25 @@ class TestObjective:
         assert 0 <= float(drawn.min()) < 0.02
         assert 0.98 < float(drawn.max()) <= 1
         assert 0.6 < float(drawn.median()) < 0.75
+
+    def test_half_of_the_levels_lie_where_a_clip_is_decided(self) -> None:
+        drawn = draw_levels(20_000, some(), CPU, early=0.5)
+        assert 0.45 < float((drawn > 0.85).float().mean()) < 0.55
+        assert float((draw_levels(20_000, some(), CPU) > 0.85).float().mean()) < 0.2
+        assert float((drawn < 0.3).float().mean()) > 0.03  # and none is rare
+
+    def test_the_middle_of_the_picture_weighs_more(self) -> None:
+        weight = stress(36, 64, CPU)
+        assert float(weight.mean()) == pytest.approx(1)
+        assert float(weight[18, 32] / weight[0, 0]) == pytest.approx(4, rel=0.1)
+        torch.testing.assert_close(weight, weight.flip(0, 1))
+        target, known = torch.zeros(1, 2, 3, 36, 64), torch.zeros(1, 2, dtype=torch.bool)
+        losses = []
+        for row, column in ((18, 32), (0, 0)):
+            off = target.clone()
+            off[..., row, column] = 0.1
+            losses.append(float(velocity_loss(off, target, torch.ones(1), known)))
+        assert losses[0] == pytest.approx(losses[1] * 4, rel=0.1)
 
     def test_guidance_extrapolates_from_no_text(self) -> None:
         words = torch.tensor([[3, 0]])
@@ -186,6 +206,16 @@ class TestStream:
             stream.draw(4)
         assert stream.position - before == 8
         assert sorted(stream.pool.seeds.tolist()) == [8, 9, 10, 11]
+
+    def test_subjects_that_read_badly_may_be_drawn_more_often(self) -> None:
+        vocabulary = vocabulary_of(caption_words())
+
+        def share(*favour: str) -> float:
+            config = StreamConfig(frames=2, height=4, width=8, pool=160, chunk=160, samples=1, favour=favour)
+            words = ClipStream(config, vocabulary, CPU).pool.words
+            return float((words == vocabulary["elephant"]).any(1).float().mean())
+
+        assert 0.05 < share("elephant") - share() < 0.17
 
     def test_processes_draw_different_worlds(self) -> None:
         config = StreamConfig(frames=2, height=8, width=8, pool=4, chunk=4, samples=1)

@@ -30,6 +30,7 @@ from fourreal.video.embedded.weights import (
     save_base,
     save_upsampler,
 )
+from fourreal.worlds import LabelError
 from video.tiny import CPU, tiny_run, tiny_weights
 
 
@@ -71,6 +72,12 @@ def test_a_weaker_network_guides_the_distillation(tmp_path: Path) -> None:
         assert train(config, CPU, on_news=lambda n, name=name: losses.setdefault(name, n.loss), every=1)
     assert losses["itself"] == pytest.approx(losses["alone"], rel=1e-2)  # fp16 weights
     assert losses["worse"] > 1.05 * losses["alone"]  # asked for more than the teacher has
+
+
+def test_only_subjects_of_the_worlds_are_favoured(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="did you mean 'elephant'"):
+        train_video_model(tmp_path / "out", tuning=Tuning(favour=("elefant",)), tiny=True)
+    assert not (tmp_path / "out").exists()
 
 
 def test_weaker_networks_are_for_guidance(tmp_path: Path) -> None:

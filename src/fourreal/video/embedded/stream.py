@@ -12,12 +12,14 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render, render_fast, sample_worlds
+from fourreal.worlds.vocabulary import FACTORS
 
 from .tokens import encode_captions
 
 # Seeds from here on are for evaluation; training never draws them.
 EVALUATION_SEED = 1 << 40
 _VARIANTS = 16
+_FAVOURED = 0.1  # of the worlds
 
 
 class Clips(NamedTuple):
@@ -50,6 +52,7 @@ class StreamConfig:
         chunk: clips rendered at once.
         omit: probability of leaving a detail out of a caption.
         samples: per pixel side.
+        favour: subjects of which a tenth of the worlds is made, besides those that chance makes of them.
         crop_of: (height, width) of the whole frame if the clips are random crops of it; corners lie on multiples of 4.
     """
 
@@ -62,6 +65,7 @@ class StreamConfig:
     chunk: int = 1024
     omit: float = 0.25
     samples: int = 2
+    favour: tuple[str, ...] = ()
     crop_of: tuple[int, int] | None = None
 
 
@@ -133,7 +137,7 @@ class ClipStream:
     def render(self, seeds: Tensor) -> Clips:
         """Clips of the worlds of `seeds`, filmed at random."""
         c = self.config
-        worlds = sample_worlds(seeds, self.device)
+        worlds = self._worlds(seeds)
         path, times, context = draw_path(len(seeds), c.frames, self._generator, self.device)
         shots, camera = shoot(worlds, path, times, *(c.crop_of or (c.height, c.width)))
         if c.crop_of is not None:
@@ -145,6 +149,18 @@ class ClipStream:
         sentences = captions(worlds, variant=int(seeds[0]) % _VARIANTS, omit=c.omit)
         words = encode_captions(sentences, self._vocabulary, c.words).to(self.device)
         return Clips((rgb * 255).round().byte(), words, context, camera, worlds.seeds)
+
+    def _worlds(self, seeds: Tensor) -> Worlds:
+        worlds, favour = sample_worlds(seeds, self.device), self.config.favour
+        if not favour:
+            return worlds
+        names = [FACTORS["subject"][i] for i in worlds.labels["subject"].tolist()]
+        draw = torch.rand(len(seeds), generator=self._generator, device=self.device).tolist()
+        names = [
+            favour[int(share / _FAVOURED * len(favour))] if share < _FAVOURED else name
+            for name, share in zip(names, draw, strict=True)
+        ]
+        return sample_worlds(seeds, self.device, labels={"subject": names})
 
     def _cropped(self, shots: Shots) -> Shots:
         c, moved = self.config, shots.Ks.clone()

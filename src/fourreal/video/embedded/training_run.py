@@ -53,6 +53,7 @@ class RunConfig:
         pool: training clips held at once.
         start_from: weights to begin with; needed to distil guidance, and for the critic those whose clips it judges.
         weaker: weights of a base network trained less, which guides as well when guidance is distilled.
+        favour: subjects that are drawn more often, because they read badly.
         minutes: stop (resumably) after so long.
         save_minutes: time between checkpoints.
     """
@@ -65,6 +66,7 @@ class RunConfig:
     pool: int = 8192
     start_from: Path | None = None
     weaker: Path | None = None
+    favour: tuple[str, ...] = ()
     minutes: float = 1e9
     save_minutes: float = 10.0
 
@@ -160,7 +162,8 @@ def train(
     begun = time.monotonic()
     device, rank, world = join_processes(device)
     checkpoint = config.out / CHECKPOINT
-    place = Placement(device, rank, world, config.train.batch, config.pool, _stored_position(config))
+    position = _stored_position(config)
+    place = Placement(device, rank, world, config.train.batch, config.pool, position, config.favour)
     part, before, distilled = _part(config, place)
     trainer = Trainer(part.network, config.train, device)
     if checkpoint.exists():
