@@ -97,7 +97,7 @@ def sheet(setting: Setting, pictures: Path) -> dict[str, object]:
     count, model = setting.options.many(2 * len(_STRANGERS)), protocol_model(setting)
     drawn = all_said(setting.worlds("sheet", (count + 1) // 2))
     prompts = [*drawn, *_STRANGERS[: count // 2]]
-    read = [model.encode_lit(prompt) for prompt in prompts]
+    read = [model.encode_complete(prompt) for prompt in prompts]
     words = torch.stack([text.payload for text in read]).to(setting.device)
     told = setting.best(setting.given_words(words, "dynamic"))
     camera = torch.zeros(count, setting.frames, 3, device=setting.device)

@@ -310,24 +310,47 @@ def test_line_reports_what_was_changed_and_ignored():
     [
         ("my cat playing the piano", "on a sunny day"),
         ("my cat playing the piano like a rock star", "on a sunny day"),
-        ("a dog in the rain", "on a cloudy day"),
-        ("a fox at dusk", ""),
-        ("a whale underwater", ""),
-        ("a robot in a studio", ""),
-        ("a panda under the stars in the fog", ""),
+        ("a dog running in the rain", "on a cloudy day"),
+        ("a fox jumping at dusk", ""),
+        ("a whale swimming underwater", ""),
+        ("a robot waving in a studio", ""),
+        ("a panda dancing under the stars in the fog", ""),
     ],
 )
 def test_where_a_prompt_leaves_the_light_open_it_is_day(prompt: str, light: str) -> None:
-    plain, found = understand(prompt, TABLE), understand(prompt, TABLE, lit=True)
+    plain, found = understand(prompt, TABLE), understand(prompt, TABLE, complete=True)
     assert plain.light == ""
     assert found.light == light
     assert found.words == (*plain.words, *light.split())
     assert (f"light not said: {light})" in found.line()) == bool(light)
-    assert understand(prompt + f" {light}", TABLE, lit=True).words == found.words
+    assert understand(prompt + f" {light}", TABLE, complete=True).words == found.words
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words", "action"),
+    [
+        ("a fox at dusk", "a fox walking at sunset", "walking"),
+        ("a red car at night", "a red car driving at night", "driving"),
+        ("a corgi puppy at night", "a corgi walking at night", "walking"),
+        ("a dolphin at dusk", "a dolphin swimming at sunset", "swimming"),
+        ("a knight riding a horse at night", "a person walking next to a horse at night", "walking"),
+        ("baby elephant at night, party hat on", "a baby elephant walking at night wearing a party hat", "walking"),
+        ("a panda dancing at night", "a panda dancing at night", ""),
+        ("a panda with a guitar at night", "a panda playing the guitar at night", ""),
+        ("the beach at night", "on the beach at night", ""),
+    ],
+)
+def test_a_subject_of_which_nothing_else_is_said_goes(prompt: str, words: str, action: str) -> None:
+    found = understand(prompt, TABLE, complete=True)
+    assert " ".join(found.words) == words
+    assert found.action == action
+    assert ("action not said" in found.line()) == bool(action)
+    assert found.mapped == understand(prompt, TABLE).mapped
+    assert understand(prompt, TABLE).action == ""
 
 
 def test_long_prompts_get_no_light() -> None:
-    full = understand(" and ".join(["a panda dancing"] * 30 + ["a fox running on the beach"] * 9), TABLE, lit=True)
+    full = understand(" and ".join(["a panda dancing"] * 30 + ["a fox running on the beach"] * 9), TABLE, complete=True)
     assert len(full.words) <= 40
     assert full.light == ""
 

@@ -19,7 +19,7 @@ from fourreal.core.video import Video
 from fourreal.io.frames import cover
 from fourreal.io.images import read_image, write_image
 from fourreal.io.video import write_video
-from fourreal.video.base import CameraPath, Context, KnownFrames, Lights, TextCondition, VideoModel, VideoModelSpec
+from fourreal.video.base import CameraPath, Completes, Context, KnownFrames, TextCondition, VideoModel, VideoModelSpec
 from fourreal.video.extend import (
     STEP,
     Link,
@@ -175,8 +175,8 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
 
 
 def _text(config: VideosConfig, model: VideoModel, context: Context) -> TextCondition:
-    if config.from_frame is None and isinstance(model, Lights):  # a picture has its own light
-        return model.encode_lit(config.prompt, context=context)
+    if config.from_frame is None and isinstance(model, Completes):  # a picture has its own
+        return model.encode_complete(config.prompt, context=context)
     return model.encode_text(config.prompt, context=context)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from .base import (
     CameraPath,
     Chooses,
+    Completes,
     FrameCountError,
     KnownFrames,
     KnownFramesError,
-    Lights,
     ModelSourceError,
     PromptError,
     SizeError,
@@ -23,10 +23,10 @@ from .base import (
 __all__ = [
     "CameraPath",
     "Chooses",
+    "Completes",
     "FrameCountError",
     "KnownFrames",
     "KnownFramesError",
-    "Lights",
     "ModelSourceError",
     "PromptError",
     "SizeError",

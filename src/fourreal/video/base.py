@@ -230,11 +230,11 @@ class Upsamples(Protocol):
 
 
 @runtime_checkable
-class Lights(Protocol):
-    """What a model offers beside the protocol that draws at any time of day unless the prompt says when."""
+class Completes(Protocol):
+    """What a model offers beside the protocol that draws any light and any action unless the prompt says which."""
 
-    def encode_lit(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
-        """As `encode_text`, for drawing: where the prompt leaves the light open it is day, and `understood` says so."""
+    def encode_complete(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
+        """As `encode_text`, for drawing: by day and going, where the prompt leaves that open; `understood` says so."""
         ...
 
 

@@ -45,6 +45,13 @@ def fitted(unit: Unit, subject: str) -> Unit | None:
     return None if other is None else replace(unit, entry=_plain(other, subject), mapped=True)
 
 
+def going(subject: str) -> Entry | None:
+    """How a subject goes: walking, or however its body can; None if it goes nowhere."""
+    able = actions_of(subject)
+    action = next((a for a in ("walking", *_GOING) if a in able), None)
+    return None if action is None else _plain(action, subject)
+
+
 def _plain(action: str, subject: str) -> Entry:
     """The shortest phrase for an action that captions have for this subject."""
     entry = min((e for e in entries() if e.label == ("action", action)), key=lambda e: len(e.words))

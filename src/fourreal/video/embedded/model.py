@@ -106,9 +106,9 @@ class EmbeddedVideoModel:
         """
         return self._encoded(prompt, context, understand(prompt, self.table))
 
-    def encode_lit(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
-        """The same of a prompt to draw from, by day if it does not say otherwise; see `Lights.encode_lit`."""
-        return self._encoded(prompt, context, understand(prompt, self.table, lit=True))
+    def encode_complete(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
+        """The same of a prompt to draw from, completed where it leaves light or action open; see `Completes`."""
+        return self._encoded(prompt, context, understand(prompt, self.table, complete=True))
 
     def _encoded(self, prompt: str, context: Context, found: Understanding) -> TextCondition:
         ids = {word: i + 1 for i, word in enumerate(self.vocabulary)}

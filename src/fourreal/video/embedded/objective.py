@@ -107,7 +107,8 @@ def stress(height: int, width: int, device: torch.device) -> Float[Tensor, "H W"
 def velocity_loss(predicted: Tensor, target: Tensor, level: Tensor, known: Tensor) -> Float[Tensor, ""]:
     """Mean squared error of the velocity (noisy - clean) / level over the frames that are not given; see `stress`."""
     weight = (~known)[:, :, None, None, None] / level.clamp(min=_LEAST_LEVEL).square().view(-1, 1, 1, 1, 1)
-    weight = weight * stress(*predicted.shape[-2:], predicted.device)
+    height, width = predicted.shape[-2:]
+    weight = weight * stress(height, width, predicted.device)
     pixels = predicted[0, 0].numel()
     return ((predicted.float() - target).square() * weight).sum() / ((~known).sum() * pixels)
 

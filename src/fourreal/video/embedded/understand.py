@@ -9,6 +9,7 @@ from functools import lru_cache
 from fourreal.video.base import PromptError, check_prompt
 from fourreal.worlds.words import split_words
 
+from .abilities import going
 from .phrasebook import ARTICLES, FRAME, Entry
 from .reader import Reader, Unit
 from .sentence import MOST_WORDS, compose
@@ -37,28 +38,32 @@ class Understanding:
         mapped: pairs of what the user wrote and the known phrase that stands for it; inflections are not listed.
         ignored: content words that are not understood.
         light: words at the end that the prompt does not say, "on a sunny day"; "" for none.
+        action: what the first subject does, which the prompt does not say, "walking"; "" for none.
     """
 
     words: tuple[str, ...]
     mapped: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
     light: str = ""
+    action: str = ""
 
     def line(self) -> str:
         """One line for the user: understood as "a fox jumping" (wolf -> fox; ignored: quantum)."""
         notes = [", ".join(f"{a} -> {b}" for a, b in self.mapped)] if self.mapped else []
         notes += [f"ignored: {_listed(self.ignored)}"] if self.ignored else []
+        notes += [f"action not said: {self.action}"] if self.action else []
         notes += [f"light not said: {self.light}"] if self.light else []
         return f'understood as "{" ".join(self.words)}"' + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def understand(prompt: str, table: WordTable, *, lit: bool = False) -> Understanding:
+def understand(prompt: str, table: WordTable, *, complete: bool = False) -> Understanding:
     """Read a prompt: phrases of captions pass, inflections are resolved, other words go to the nearest known phrase.
 
     Args:
         prompt: in free English.
         table: word vectors.
-        lit: have a prompt that leaves the light open say that it is day.
+        complete: have a prompt that leaves the light open say that it is day, and one that has its subject do nothing
+            that it goes.
 
     Raises:
         PromptError: if the prompt is empty, too long, or names nothing that the model knows.
@@ -74,12 +79,38 @@ def understand(prompt: str, table: WordTable, *, lit: bool = False) -> Understan
             'where (on grass, on the beach, at night, in the rain), as in "a fox jumping on snow at sunset"'
         )
     found = Understanding(sentence.words, sentence.mapped, sentence.ignored)
-    return _lit(found, units) if lit else found
+    return _lit(_acting(found, units), units) if complete else found
+
+
+def _told(found: Understanding, units: Sequence[Unit]) -> set[str]:
+    """What the prompt speaks of."""
+    return {u.entry.factor for u in units if u.entry is not None and u.source not in found.ignored}
+
+
+def _acting(found: Understanding, units: Sequence[Unit]) -> Understanding:
+    """What was understood, with the first subject going where the prompt has it do nothing.
+
+    Left to chance it may do any of 28 things, and of a few steps comes a body between them.
+    """
+    subjects = [i for i, u in enumerate(units) if u.entry is not None and u.entry.factor == "subject"]
+    if _told(found, units) & {"action", "item"} or not subjects:
+        return found
+    last = subjects[0]
+    while last + 1 in subjects:  # "a corgi puppy", "a robot waiter"
+        last += 1
+    ignored = compose(units[: last + 1]).ignored
+    who = next(units[i] for i in subjects if units[i].source not in ignored).entry
+    entry = None if who is None else going(who.value)
+    if entry is None:
+        return found
+    words = compose([*units[: last + 1], Unit("entry", "", entry), *units[last + 1 :]]).words
+    whole = len(words) == len(found.words) + len(entry.words)  # else there is no room for it
+    return replace(found, words=words, action=" ".join(entry.words)) if whole else found
 
 
 def _lit(found: Understanding, units: Sequence[Unit]) -> Understanding:
     """What was understood, with the light where the prompt names none and the sentence has room."""
-    told = {u.entry.factor for u in units if u.entry is not None and u.source not in found.ignored}
+    told = _told(found, units)
     light = _DULL_LIGHT if "weather" in told else _LIGHT
     if "sky" in told or len(found.words) + len(light) > MOST_WORDS:
         return found
