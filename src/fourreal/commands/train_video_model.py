@@ -84,9 +84,11 @@ def train_video_model(
 
     if weaker is not None and part != "guidance":
         raise FourRealError(f"--weaker guides the distillation of guidance (--part guidance), not --part {part}")
-    for name in tuning.favour:
+    chosen = asdict(tuning)
+    favour = chosen.pop("favour")
+    for name in favour:
         find("subject", name, FACTORS["subject"])
-    config = RunConfig(part, out, start_from=start_from, weaker=weaker, favour=tuning.favour, minutes=minutes)
+    config = RunConfig(part, out, start_from=start_from, weaker=weaker, favour=favour, minutes=minutes)
     if part != "base":
         config = replace(config, train=replace(config.train, clips=1_000_000))
     if part == "guidance":
@@ -98,7 +100,7 @@ def train_video_model(
         config = replace(config, pool=4096, train=replace(config.train, batch=64, muon=False))
     if tiny:
         config = _tiny(config)
-    chosen = {k: v for k, v in asdict(tuning).items() if k != "favour"} | {"muon": tuning.muon and config.train.muon}
+    chosen["muon"] &= config.train.muon
     settings = replace(config.train, **{k: v for k, v in chosen.items() if v is not None})
     config = replace(config, train=settings)
     console = Console()

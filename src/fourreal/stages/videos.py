@@ -175,7 +175,8 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
 
 
 def _text(config: VideosConfig, model: VideoModel, context: Context) -> TextCondition:
-    if config.from_frame is None and isinstance(model, Completes):  # a picture has its own
+    # A picture shows light and action of its own.
+    if config.from_frame is None and isinstance(model, Completes):
         return model.encode_complete(config.prompt, context=context)
     return model.encode_text(config.prompt, context=context)
 

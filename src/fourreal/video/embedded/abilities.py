@@ -41,15 +41,20 @@ def fitted(unit: Unit, subject: str) -> Unit | None:
     if entry.value in able:
         alone = entry.words == _ALONE and "walking" in able
         return replace(unit, entry=replace(entry, words=with_things()["driving", "kart"])) if alone else unit
-    other = None if unit.guessed else next((a for a in _INSTEAD.get(entry.value, ()) if a in able), None)
+    other = None if unit.guessed else _nearest(entry.value, subject)
     return None if other is None else replace(unit, entry=_plain(other, subject), mapped=True)
 
 
 def going(subject: str) -> Entry | None:
     """How a subject goes: walking, or however its body can; None if it goes nowhere."""
-    able = actions_of(subject)
-    action = next((a for a in ("walking", *_GOING) if a in able), None)
+    action = _nearest("walking", subject)
     return None if action is None else _plain(action, subject)
+
+
+def _nearest(action: str, subject: str) -> str | None:
+    """The action, or what comes nearest to it of what the subject can do."""
+    able = actions_of(subject)
+    return next((a for a in (action, *_INSTEAD.get(action, ())) if a in able), None)
 
 
 def _plain(action: str, subject: str) -> Entry:

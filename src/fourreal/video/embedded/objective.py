@@ -13,10 +13,10 @@ from .stream import Clips
 
 TEXT_DROP, CAMERA_DROP = 0.1, 0.2
 # What a clip shows (which way a subject faces, what it stands on) is decided where hardly anything but noise is seen:
-# by the loss there, a dozen nats between 0.95 and 1. Half of the levels are drawn about 0.93.
-EARLY, _EARLY_MEAN = 0.5, 2.6
+# ten nats are learnt above 0.93, by the loss there. Half of the levels are drawn about it.
+_EARLY, _EARLY_MEAN = 0.5, 2.6
 _LEAST_LEVEL = 0.05
-_STRESS, _BREADTH, _HEIGHT = 3.0, 0.16, 0.25  # the middle of the picture, of its width and height
+_STRESS, _SPREAD = 3.0, (0.25, 0.16)  # how much more the middle weighs; how far it reaches, of height and width
 _EIGHT = 8
 
 Denoiser = Callable[[Tensor, Tensor, Conditions], Tensor]
@@ -84,7 +84,7 @@ def draw_levels(
     """Noise levels: logit-normal, towards the noisy side, with a tenth drawn evenly so that none is rare.
 
     A share `early` of the others lies far on the noisy side. Video needs it more than pictures do: frames repeat each
-    other, and so what they show survives far more noise (arXiv 2301.11093, section 2.1, says it of large pictures).
+    other, and so what they show survives far more noise (arXiv 2301.11093 says it of large pictures).
     """
     mean = torch.where(torch.rand(count, generator=generator, device=device) < early, _EARLY_MEAN, 0.8)
     normal = torch.sigmoid(torch.randn(count, generator=generator, device=device) + mean)
@@ -98,8 +98,8 @@ def stress(height: int, width: int, device: torch.device) -> Float[Tensor, "H W"
 
     The weights are the same for all clips, so that what the loss is least for stays the mean of what may be.
     """
-    y = torch.linspace(-0.5, 0.5, height, device=device)[:, None] / _HEIGHT
-    x = torch.linspace(-0.5, 0.5, width, device=device) / _BREADTH
+    y = torch.linspace(-0.5, 0.5, height, device=device)[:, None] / _SPREAD[0]
+    x = torch.linspace(-0.5, 0.5, width, device=device) / _SPREAD[1]
     weight = 1 + _STRESS * torch.exp(-(x.square() + y.square()) / 2)
     return weight / weight.mean()
 
@@ -128,7 +128,7 @@ def training_loss(
     """
     clean = clips.frames.float() / 127.5 - 1
     given = conditions_of(clips, generator)
-    level = draw_levels(len(clean), generator, clean.device, EARLY)
+    level = draw_levels(len(clean), generator, clean.device, _EARLY)
     noise = torch.randn(clean.shape, generator=generator, device=clean.device)
     noisy = noised(clean, noise, level, given.known)
     target = clean
