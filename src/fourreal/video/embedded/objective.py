@@ -153,8 +153,9 @@ def guided(
     A `weaker` network, the same after less training, errs in the same way but farther: (weight - 1) / 2 times the step
     from its prediction to the better one is added (autoguidance, arXiv 2406.02507), which makes shapes out of lumps.
     """
-    told = denoise(noisy, level, given).float()
-    free = denoise(noisy, level, given.without_text()).float()
+    # Both in one batch: of a single clip a GPU is as fast with two.
+    both = Conditions(*(torch.cat(pair) for pair in zip(given, given.without_text(), strict=True)))
+    told, free = denoise(noisy.repeat(2, 1, 1, 1, 1), level.repeat(2), both).float().chunk(2)
     each = weight.view(-1, 1, 1, 1, 1)
     out = free + each * (told - free)
     return out if weaker is None else out + (each - 1) / 2 * (told - weaker(noisy, level, given).float())

@@ -205,6 +205,7 @@ def _elephant() -> Subject:
         neck=(0.32, 0.36),
         head=(0.3, 0.32, 0.28),
         coat="plain",
+        sock=SECOND,
         snout=(0.05, 0.13, 0.16),
         limb=(0.15, 0.13),
         muzzle=MAIN,
@@ -214,14 +215,22 @@ def _elephant() -> Subject:
     x, y, z = head_at(b)
     more = (
         limb((x, y - 0.2, z + 0.3), (x, y - 0.58, z + 0.42), 0.115, 0.085, "jaw"),
-        limb((x, y - 0.58, z + 0.42), (x, y - 0.72, z + 0.6), 0.085, 0.06, "jaw"),
+        limb((x, y - 0.58, z + 0.42), (x, y - 0.72, z + 0.6), 0.085, 0.06, "jaw", color=SECOND),
         *pair(
-            ball((x + 0.38, y - 0.02, z - 0.1), (0.27, 0.33, 0.05), "head", (0, 35, 0), alt=ACCENT, pattern="inner"),
-            limb((x + 0.15, y - 0.2, z + 0.22), (x + 0.17, y - 0.36, z + 0.46), 0.04, 0.018, "head", color=LIGHT),
+            ball(
+                (x + 0.38, y - 0.02, z - 0.1),
+                (0.27, 0.33, 0.05),
+                "head",
+                (0, 35, 0),
+                color=SECOND,
+                alt=ACCENT,
+                pattern="inner",
+            ),
+            limb((x + 0.16, y - 0.2, z + 0.22), (x + 0.2, y - 0.4, z + 0.56), 0.06, 0.03, "head", color=LIGHT),
         ),
     )
     tail = tail_of(b, (0, -0.25, -0.08), (0, -0.45, -0.1), (0.035, 0.03, 0.045))
-    palette = ("#8f949c", "#74787f", "#26262a", "#f7f1e2", "#cf9d9c", "#8f949c")
+    palette = ("#8f949c", "#585c66", "#26262a", "#f7f1e2", "#cf9d9c", "#8f949c")
     return quadruped("elephant", ("baby elephant", "young elephant"), palette, b, {"more": more, "tail": tail}, 1.45)
 
 
