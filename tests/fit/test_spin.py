@@ -86,6 +86,20 @@ def test_a_whole_turn_and_more_is_found(speed: float) -> None:
     assert float((spin.room.centre - SPOT)[[0, 2]].norm()) < 0.1
 
 
+def test_who_dances_about_while_turning_is_followed() -> None:
+    truth = torch.deg2rad(31.0 * (torch.arange(FRAMES) - INSTANT))
+    aside = 0.16 * torch.sin(0.8 * (torch.arange(FRAMES) - INSTANT))
+    spin = find_spin(scene(), filmed(truth, aside), busy(), UP, render)
+    assert spin is not None
+    assert (spin.angles - truth).abs().max() < math.radians(13)
+    # Where its middle is taken to: before it was followed it was up to 0.16 beside.
+    arm = SPOT - spin.room.centre
+    carried = (quat_to_matrix(quat_exp(spin.angles[:, None] * UP)) @ arm) + spin.room.centre + spin.places
+    assert (carried[:, 0] - SPOT[0] - aside).abs().max() < 0.1
+    assert (carried[:, 2] - SPOT[2]).abs().max() < 0.12
+    assert torch.equal(carried[INSTANT], SPOT)
+
+
 def test_the_line_is_found_where_only_the_front_was_seen() -> None:
     """The median of what is there is not what the subject turns about."""
     truth = torch.deg2rad(24.0 * (torch.arange(FRAMES) - INSTANT))

@@ -50,7 +50,12 @@ _AHEAD = (-0.6, 0.0, 0.6)
 _ORDERS, _CHANCE = 8, 0.9  # orders that are tried, and what they may gain of what the true one does
 # Who goes most of the way round, in this order of frames alone, does not pass by, though a smooth flank of one colour
 # may be met as well by shifting it, each frame as it likes.
-_ROUND, _SURELY = math.radians(240), 0.65
+_ROUND = math.radians(240)
+# Shares of the reach, by which the subject may wander while it turns, and the price of going as far as it reaches, as a
+# share of the mean error.
+_ABOUT, _NEARER = tuple(0.12 * i for i in range(-5, 6)), (-0.3, 0.0, 0.3)
+_WALK = 0.2
+_UNSURE = 2  # steps of the angle, by which it may be wrong while the place is not known
 _GAIN = 0.003  # of the error at rest, that is worth moving it
 
 
@@ -60,11 +65,13 @@ class Spin:
 
     Attributes:
         angles: [F] radians about the room's axis at each frame, unwrapped, 0 at the instant.
+        places: [F, 3] where the axis has gone to over the ground at each frame, in the scene's units, 0 at the instant.
         room: where what turns is.
         worth: error of the clip's changed parts with the turning, as a share of that at rest.
     """
 
     angles: Float[Tensor, " F"]
+    places: Float[Tensor, "F 3"]
     room: Room
     worth: float
 
@@ -80,7 +87,7 @@ class Spin:
         arms = motion.nodes - self.room.centre
         swung = torch.einsum("fij,mj->fmi", quat_to_matrix(quat_exp(vectors)), arms) - arms
         with torch.no_grad():
-            motion.motions[..., :3] = inside * swung / motion.unit
+            motion.motions[..., :3] = inside * (swung + self.places[:, None]) / motion.unit
             motion.motions[..., 3:6] = inside * vectors[:, None]
             motion.room.copy_(self.room.numbers())
 
@@ -94,7 +101,8 @@ def find_spin(
     Every angle of a whole turn is drawn from the reference camera and compared with every frame (L1, where the clip
     changes); the cheapest course of angles is found by dynamic programming, to both sides of the instant, where changes
     of speed cost. A subject that goes past is no turning one: shifting it must not explain as much, unless it goes
-    round most of a circle; nor is one whose frames turn as well in any other order. Deterministic.
+    round most of a circle; nor is one whose frames turn as well in any other order. Where it goes while it turns is
+    found with the angles. Deterministic.
 
     Args:
         gaussians: of the canonical scene.
@@ -117,10 +125,10 @@ def find_spin(
     splats = Splats.of(gaussians)
 
     def tried(room: Room) -> Spin:
-        states = _turned(splats, room, busy & room.holds(gaussians.means))
+        states = _turned(splats, room, busy & room.holds(gaussians.means), _all_angles(axis), axis.new_zeros(1, 3))
         cost = _costs(clips, states, render).cpu()  # the course takes many small steps
         steps, worth = _met(cost, clips.instant)
-        return Spin(steps.to(centre) * _STEP, room, worth)
+        return Spin(steps.to(centre) * _STEP, centre.new_zeros(len(steps), 3), room, worth)
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
     least = min(spin.worth for spin in found)
@@ -134,14 +142,42 @@ def find_spin(
     if not best.turns or best.worth > _WORTH:
         return None
     turning = busy & best.room.holds(gaussians.means)
-    cost = _costs(clips, _turned(splats, best.room, turning), render).cpu()
-    gain, gain_by_chance = 1 - best.worth, 1 - _by_chance(cost, clips.instant)
-    if float(best.angles.max() - best.angles.min()) >= _ROUND and gain_by_chance <= _SURELY * gain:
-        return best
-    moved = _costs(clips, _shifted(splats, sides, turning), render)
+    places = _spread(sides, _ABOUT, _NEARER)
+    cost = _costs_anywhere(clips, splats, best.room, turning, places, render)
+    wandering = _wandering(best, cost, places, _WALK / float(sides[0].norm()), clips.instant)
+    if float(wandering.angles.max() - wandering.angles.min()) >= _ROUND and _in_order(cost.amin(2), clips.instant):
+        return wandering
+    there = _spread(sides, _ASIDE, _AHEAD)
+    moved = _costs(clips, _turned(splats, best.room, turning, axis.new_zeros(1), there), render)
     rest = len(_ASIDE) // 2 * len(_AHEAD) + len(_AHEAD) // 2
     otherwise = float(moved.min(1).values.sum() / moved[:, rest].sum().clamp_min(1e-9))
-    return best if best.worth <= _BETTER * otherwise and gain_by_chance <= _CHANCE * gain else None
+    at_rest = int(places.norm(dim=1).argmin())
+    return wandering if best.worth <= _BETTER * otherwise and _in_order(cost[..., at_rest], clips.instant) else None
+
+
+def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int) -> Spin:
+    """The same with where the subject goes while it turns: who dances about does not turn on the spot.
+
+    Places and angles are found by turns, each as the cheapest course for what the other was found to be; of the place
+    first, while the angle may be a little wrong.
+    """
+    steps, frames = _course(cost.amin(2), instant), torch.arange(len(cost))
+    for unsure in (_UNSURE, 0):
+        about = steps[:, None] + torch.arange(-unsure, unsure + 1)
+        at = _walk(cost[frames[:, None], about % _ANGLES].amin(1), places.cpu(), price, instant)
+        steps, met = _course(cost[frames, :, at], instant), cost[frames, :, at]
+    rest = float(cost[:, 0, int(places.norm(dim=1).argmin())].sum())
+    worth = float(met.gather(1, (steps % _ANGLES)[:, None]).sum()) / max(rest, 1e-9)
+    return replace(spin, angles=steps.to(places) * _STEP, places=places[at.to(places.device)], worth=worth)
+
+
+def _costs_anywhere(
+    clips: Clips, splats: Splats, room: Room, turning: Tensor, places: Float[Tensor, "P 3"], render: Rasterizer
+) -> Float[Tensor, "F A P"]:
+    """Costs at every angle and place, where the courses are searched: on the CPU."""
+    angles = _all_angles(places)
+    some = [_costs(clips, _turned(splats, room, turning, angles, place[None]), render).cpu() for place in places]
+    return torch.stack(some, -1)
 
 
 def _sides(axis: Tensor, viewmat: Float[Tensor, "4 4"], reach: Tensor) -> list[Tensor]:
@@ -172,24 +208,30 @@ def upwards(clips: Clips, ground: Plane | None) -> Float[Tensor, " 3"]:
     return up / up.norm()
 
 
-def _turned(splats: Splats, room: Room, turning: Bool[Tensor, " N"]) -> Splats:
-    """The scene [A, N, ...] with what turns at every angle."""
-    turns = quat_exp(room.axis * (_STEP * torch.arange(_ANGLES).to(room.axis)[:, None]))
-    means, quats = splats.means.repeat(_ANGLES, 1, 1), splats.quats.repeat(_ANGLES, 1, 1)
-    means[:, turning] = (
-        torch.einsum("aij,nj->ani", quat_to_matrix(turns), splats.means[turning] - room.centre) + room.centre
-    )
+def _all_angles(like: Tensor) -> Float[Tensor, " A"]:
+    return _STEP * torch.arange(_ANGLES).to(like)
+
+
+def _spread(sides: Sequence[Tensor], right: Sequence[float], ahead: Sequence[float]) -> Float[Tensor, "P 3"]:
+    """Places over the ground at all these shares of the subject's reach."""
+    return torch.stack([a * sides[0] + b * sides[1] for a in right for b in ahead])
+
+
+def _turned(
+    splats: Splats,
+    room: Room,
+    turning: Bool[Tensor, " N"],
+    angles: Float[Tensor, " A"],
+    places: Float[Tensor, "P 3"],
+) -> Splats:
+    """The scene [A, N, ...] with what turns at every angle and place; one angle or one place is for all."""
+    count = max(len(angles), len(places))
+    turns = quat_exp(room.axis * angles[:, None])
+    means, quats = splats.means.repeat(count, 1, 1), splats.quats.repeat(count, 1, 1)
+    arms = splats.means[turning] - room.centre
+    means[:, turning] = torch.einsum("aij,nj->ani", quat_to_matrix(turns), arms) + (room.centre + places)[:, None]
     quats[:, turning] = quat_multiply(turns[:, None], splats.quats[turning])
     return _states(splats, means, quats)
-
-
-def _shifted(splats: Splats, sides: Sequence[Tensor], turning: Bool[Tensor, " N"]) -> Splats:
-    """The scene [A, N, ...] with what turns at other places on the ground instead."""
-    right, ahead = sides
-    shifts = torch.stack([a * right + b * ahead for a in _ASIDE for b in _AHEAD])
-    means = splats.means.repeat(len(shifts), 1, 1)
-    means[:, turning] += shifts[:, None]
-    return _states(splats, means, splats.quats.expand(len(shifts), *splats.quats.shape))
 
 
 def _states(splats: Splats, means: Tensor, quats: Tensor) -> Splats:
@@ -202,8 +244,7 @@ def _costs(clips: Clips, states: Splats, render: Rasterizer) -> Float[Tensor, "F
     small = clips.reference.shrunk(max(1, clips.reference.cameras.width // _LARGE))
     images, cameras = small.images, small.cameras
     changed = ((images - images[clips.instant]).abs().mean(1).amax(0) > _CHANGE).float()
-    count = len(states.means)
-    own = cameras[[clips.instant] * count]
+    own = cameras[[clips.instant] * len(states.means)]
     drawn = render(states, Views(own.viewmats, own.Ks, own.width, own.height), None).color
     rows = [((drawn - image).abs().mean(1) * changed).sum((1, 2)) for image in images]
     return torch.stack(rows) / changed.sum().clamp_min(1)
@@ -230,14 +271,37 @@ def _met(cost: Float[Tensor, "F A"], instant: int) -> tuple[Int64[Tensor, " F"],
     return steps, met / rest if rest > 0 else 1.0
 
 
-def _by_chance(cost: Float[Tensor, "F A"], instant: int) -> float:
-    """The least share that a course through the frames in another order comes to."""
+def _walk(cost: Float[Tensor, "F P"], places: Float[Tensor, "P 3"], price: float, instant: int) -> Int64[Tensor, " F"]:
+    """The place at each frame, as an index: the cheapest course, on which every step costs, and no step at the instant.
+
+    `price` is that of a step as long as the scene's unit, as a share of the mean error.
+    """
+    step = price * cost.mean() * torch.cdist(places, places)
+    start = int(places.norm(dim=1).argmin())
+
+    def way(rows: Tensor) -> list[int]:
+        total, choices = step[start], []
+        for row in rows[1:]:
+            best, chosen = (total[:, None] + step).min(0) if choices else (total, torch.full_like(row, start).long())
+            total = best + row
+            choices.append(chosen)
+        at, found = int(total.argmin()), []
+        for chosen in reversed(choices):
+            found.append(at)
+            at = int(chosen[at])
+        return found[::-1]
+
+    return torch.tensor([*way(cost[: instant + 1].flip(0))[::-1], start, *way(cost[instant:])], device=cost.device)
+
+
+def _in_order(cost: Float[Tensor, "F A"], instant: int) -> bool:
+    """Whether a course through the frames in their order gains clearly more than through them in any other."""
     generator, others = torch.Generator().manual_seed(0), [i for i in range(len(cost)) if i != instant]
     found = []
     for _ in range(_ORDERS):
         order = [others[i] for i in torch.randperm(len(others), generator=generator).tolist()]
         found.append(_met(cost[[*order[:instant], instant, *order[instant:]]], instant)[1])
-    return min(found)
+    return 1 - min(found) <= _CHANCE * (1 - _met(cost, instant)[1])
 
 
 def _way(cost: Float[Tensor, "T A"], begins: int) -> tuple[float, Int64[Tensor, " T"]]:

@@ -55,7 +55,9 @@ class FitState:
         params = {k: v.detach().clone().requires_grad_() for k, v in gaussians.tensors().items()}
         generator = torch.Generator().manual_seed(seed)
         optimizer = make_optimizer(params, modules)
-        return cls(params, optimizer, GrowthStats.zeros(params["means"]), generator, extent, modules=modules)
+        state = cls(params, optimizer, GrowthStats.zeros(params["means"]), generator, extent, modules=modules)
+        state.rebind()  # to these Gaussians, which need not be those that the modules were fitted with
+        return state
 
     @property
     def bounds(self) -> Bounds:

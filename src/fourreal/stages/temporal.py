@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from fourreal.core.errors import FourRealError
@@ -29,6 +30,7 @@ from fourreal.fit.phases import Phase
 from fourreal.fit.spin import find_spin, upwards
 from fourreal.fit.state import FitState
 from fourreal.fit.stereo import find_ground, focus_distance
+from fourreal.fit.turned import shown_by_turning
 from fourreal.pose.tracks import follow_from
 from fourreal.raster import select
 
@@ -90,7 +92,7 @@ def fit_temporal(
     """
     assert clips.reference is not None
     device = gaussians.means.device
-    motion = _motion(clips, gaussians, config)
+    motion, gaussians = _motion(clips, gaussians, config)
     lens = Lens.of(clips.freeze.cameras, focus_distance(clips.freeze))
     beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion}, lens)
     run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
@@ -102,19 +104,22 @@ def fit_temporal(
     )
 
 
-def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> Field:
+def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> tuple[Field, Gaussians]:
     """The field as the fit begins: the network at rest; nodes where the clip moves, as the subject turns and followed
-    points move."""
+    points move. And the Gaussians, with those of the side that a subject turns to the camera."""
     assert clips.reference is not None
     means = gaussians.means
     space, frames = inner_space(clips.freeze, means), len(clips.reference.cameras)
     if config.field == "mlp":
-        return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space)
+        return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space), gaussians
     ground = find_ground(clips.freeze)
     busy = moving(clips, means, space.centre, space.extent, ground)
     render = select(means.device)
     spin = find_spin(gaussians, clips, busy, upwards(clips, ground), render) if config.follow else None
-    busy = busy if spin is None else busy & spin.room.holds(means)
+    if spin is not None:
+        busy = busy & spin.room.holds(means)
+        gaussians = shown_by_turning(gaussians, clips, spin, busy, render)
+        means, busy = gaussians.means, F.pad(busy, (0, len(gaussians) - len(means)), value=True)
     field = NodeConfig(nodes=config.nodes).build(means, frames, clips.instant, space=space, busy=busy)
     if spin is not None:
         spin.turn(field)
@@ -122,7 +127,7 @@ def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> Field
     if config.follow:
         followed = Followed(*follow_from(clips.reference.images, clips.instant))
         guess_motion(field, gaussians, clips, followed, render, busy)
-    return field
+    return field, gaussians
 
 
 def make_temporal(
