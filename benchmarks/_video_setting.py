@@ -14,6 +14,7 @@ from torch import Tensor
 from fourreal.core.replay import Replays
 from fourreal.metrics import psnr
 from fourreal.stages.videos import VideosConfig
+from fourreal.video.embedded.company import mixed_last
 from fourreal.video.embedded.critic import CriticNetwork, likeness
 from fourreal.video.embedded.network import CONTEXTS, BaseNetwork, Conditions
 from fourreal.video.embedded.sampling import Predictor, conditions, sample
@@ -182,7 +183,14 @@ class Setting:
         """As `generate`, the draft of several that the critic likes best, as runs draw them."""
         if self.critic is None:
             return self.generate(given, clear)
-        return liked(*self.drafts(given, clear))
+        clips, values = self.drafts(given, clear)
+        for i in range(clips.shape[1]):
+            one = slice(i, i + 1)
+            each = mixed_last(
+                values[:, i].tolist(), self.base, self.vocabulary, list(2 * clips[:, one] - 1), given.at(one)
+            )
+            values[:, i] = values.new_tensor(each)
+        return liked(clips, values)
 
     def drafts(self, given: Conditions, clear: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """`DRAFTS` clips [D, B, F, 3, H, W] of each condition, and what the critic says of them [D, B]."""

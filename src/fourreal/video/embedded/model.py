@@ -29,6 +29,7 @@ from fourreal.video.base import (
     check_known,
 )
 
+from .company import mixed_last
 from .critic import CriticNetwork, likeness
 from .network import CONTEXTS, BaseNetwork, Conditions
 from .sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS, Predictor, conditions, sample
@@ -183,6 +184,8 @@ class EmbeddedVideoModel:
     ) -> list[float]:
         """How much the clips of these seeds look like true ones of the same conditions; see `Chooses.likeness`.
 
+        Of clips of two subjects, those in which one may have taken the other's look come after all others.
+
         Raises:
             VideoModelError: if no critic was trained for the base network.
         """
@@ -196,16 +199,16 @@ class EmbeddedVideoModel:
         given = self._conditions(text, mask, camera)
         clear = None if small is None else small[None].to(self.device)
         predictor = self._predictor(_usual_guidance(text, known))
-        found = []
+        found, clips = [], []
         for number, seed in enumerate(seeds):  # one by one: a CPU gains nothing from more, a GPU replays a recording
 
             def tell(done: int, total: int, before: int = number) -> None:
                 if on_step is not None:
                     on_step(before * total + done, len(seeds) * total)
 
-            clip = sample(predictor, given, clear, [seed], steps=steps, on_step=tell)
-            found.append(float(likeness(self.critic, self.base, clip, given)))
-        return found
+            clips.append(sample(predictor, given, clear, [seed], steps=steps, on_step=tell))
+            found.append(float(likeness(self.critic, self.base, clips[-1], given)))
+        return mixed_last(found, self.base, self.vocabulary, clips, given)
 
     @torch.no_grad()
     def upsample(self, frames: Float[Tensor, "F 3 H W"], *, seed: int = 0) -> Float[Tensor, "F 3 h w"]:
