@@ -141,18 +141,23 @@ def find_spin(
     best = next(spin for spin in found if spin.worth <= least + _SAME)
     if not best.turns or best.worth > _WORTH:
         return None
-    turning = busy & best.room.holds(gaussians.means)
-    places = _spread(sides, _ABOUT, _NEARER)
-    cost = _costs_anywhere(clips, splats, best.room, turning, places, render)
-    wandering = _wandering(best, cost, places, _WALK / float(sides[0].norm()), clips.instant)
+    return _believed(best, clips, splats, sides, busy & best.room.holds(gaussians.means), render)
+
+
+def _believed(
+    spin: Spin, clips: Clips, splats: Splats, sides: Sequence[Tensor], turning: Bool[Tensor, " N"], render: Rasterizer
+) -> Spin | None:
+    """The turning, with the subject's way over the ground meanwhile; None if it may as well go past, or by chance."""
+    places, still = _spread(sides, _ABOUT, _NEARER), spin.angles.new_zeros(1)
+    at_rest = int(places.norm(dim=1).argmin())
+    cost = _costs_anywhere(clips, splats, spin.room, turning, places, render)
+    wandering = _wandering(spin, cost, places, _WALK / float(sides[0].norm()), clips.instant)
     if float(wandering.angles.max() - wandering.angles.min()) >= _ROUND and _in_order(cost.amin(2), clips.instant):
         return wandering
     there = _spread(sides, _ASIDE, _AHEAD)
-    moved = _costs(clips, _turned(splats, best.room, turning, axis.new_zeros(1), there), render)
-    rest = len(_ASIDE) // 2 * len(_AHEAD) + len(_AHEAD) // 2
-    otherwise = float(moved.min(1).values.sum() / moved[:, rest].sum().clamp_min(1e-9))
-    at_rest = int(places.norm(dim=1).argmin())
-    return wandering if best.worth <= _BETTER * otherwise and _in_order(cost[..., at_rest], clips.instant) else None
+    moved = _costs(clips, _turned(splats, spin.room, turning, still, there), render)
+    otherwise = float(moved.min(1).values.sum() / moved[:, there.norm(dim=1).argmin()].sum().clamp_min(1e-9))
+    return wandering if spin.worth <= _BETTER * otherwise and _in_order(cost[..., at_rest], clips.instant) else None
 
 
 def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int) -> Spin:
