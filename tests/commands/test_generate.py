@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from fourreal.commands.generate import generate, resume
+from fourreal.commands.generate import drawn_settings, generate, resume
 from fourreal.commands.lift import OwnClips, lift
 from fourreal.commands.models import ModelOptions
 from fourreal.commands.running import Drawing, Fitting, Showing
+from fourreal.commands.settings import RecipeName
 from fourreal.commands.video import video
 from fourreal.core.errors import FourRealError
 from fourreal.core.scene import Scene
@@ -331,3 +332,13 @@ def test_without_a_reference_the_scene_stands_still(run: Path, tmp_path: Path) -
     assert lift(None, OwnClips(run / "videos" / "freeze.mp4"), tmp_path / "lift", FITTED, QUIET) == 0
     assert not (tmp_path / "lift" / "motion.safetensors").exists()
     assert Scene.load(tmp_path / "lift" / "scene.safetensors").n_times == 1
+
+
+def test_a_preview_draws_fewer_drafts_unless_told() -> None:
+    def drafts(recipe: RecipeName, drawing: Drawing) -> int:
+        videos = drawn_settings(PROMPT, drawing, Fitting(recipe=recipe), ModelOptions()).videos
+        assert videos is not None
+        return videos.drafts
+
+    assert [drafts(recipe, Drawing()) for recipe in ("preview", "default", "paper")] == [2, 4, 4]
+    assert drafts("preview", Drawing(drafts=6)) == 6

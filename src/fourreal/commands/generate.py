@@ -77,7 +77,7 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
     """
     from fourreal.stages.videos import VideosConfig
 
-    from .settings import Settings, detail_of, fits, step_of
+    from .settings import Settings, detail_of, drafts_of, fits, step_of
 
     if drawing.camera is not None and drawing.coverage is not None:
         raise FourRealError("--camera and --coverage both say where the freeze-time camera goes; give one of them")
@@ -92,7 +92,7 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
         frame=drawing.frame,
         from_frame=None if drawing.from_frame is None else drawing.from_frame.absolute(),
         steps=drawing.steps,
-        drafts=drawing.drafts,
+        drafts=drafts_of(recipe) if drawing.drafts is None else drawing.drafts,
         takes=drawing.takes,
     )
     weights = None if drawing.weights is None else drawing.weights.absolute()

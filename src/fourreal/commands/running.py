@@ -34,7 +34,8 @@ class Drawing:
         camera: instead, the path of its camera: orbit, rise, lower, dolly, e.g. "orbit 90 left, rise 10".
         frame: frame of the reference clip that is frozen, from 0; auto takes a sharp one that a walk round it suits.
         from_frame: picture to start from.
-        drafts: draw every clip small from so many seeds, and keep the one that the model thinks looks best.
+        drafts: draw every clip small from so many seeds, and keep the one that the model thinks looks best; 4 if not
+            given, 2 for a preview.
         takes: draw so many freeze-time clips and keep the one whose frames agree best: for subjects that come apart.
         steps: evaluations of the network a clip; more are slower and a little cleaner.
         weights: folder with networks of your own from `4real train-video-model`.
@@ -45,7 +46,7 @@ class Drawing:
     camera: str | None = None
     frame: int | Literal["auto"] = "auto"
     from_frame: Path | None = None
-    drafts: int = 4
+    drafts: int | None = None
     takes: int = 1
     steps: int | None = None
     weights: Path | None = None

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 RecipeName = Literal["preview", "default", "paper"]
 _STEP = {"preview": 8.0, "default": 6.0, "paper": 4.0}  # degrees between freeze-time frames
+_DRAFTS = {"preview": 2, "default": 4, "paper": 4}
 _SEEDS = {"preview": 12_000, "default": 20_000, "paper": 40_000}
 _IMAGES = 4, 2  # a step of both stages of the paper's schedule: the frozen instant loses nothing, motion soon does
 
@@ -106,6 +107,11 @@ def detail_of(recipe: RecipeName, effort: float, seed: int) -> DetailConfig:
 def step_of(recipe: RecipeName) -> float:
     """Degrees between two freeze-time frames, at most."""
     return _STEP[recipe]
+
+
+def drafts_of(recipe: RecipeName) -> int:
+    """Small drafts of every clip: the preview has no time for more than two."""
+    return _DRAFTS[recipe]
 
 
 def read_settings(data: Any, where: str) -> Settings:
