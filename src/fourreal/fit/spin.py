@@ -125,9 +125,8 @@ def find_spin(
     splats = Splats.of(gaussians)
 
     def tried(room: Room) -> Spin:
-        states = _turned(splats, room, busy & room.holds(gaussians.means), _all_angles(axis), axis.new_zeros(1, 3))
-        cost = _costs(clips, states, render).cpu()  # the course takes many small steps
-        steps, worth = _met(cost, clips.instant)
+        turning, spot = busy & room.holds(gaussians.means), axis.new_zeros(1, 3)
+        steps, worth = _met(_costs_anywhere(clips, splats, room, turning, spot, render)[..., 0], clips.instant)
         return Spin(steps.to(centre) * _STEP, centre.new_zeros(len(steps), 3), room, worth)
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
@@ -149,15 +148,16 @@ def _believed(
 ) -> Spin | None:
     """The turning, with the subject's way over the ground meanwhile; None if it may as well go past, or by chance."""
     places, still = _spread(sides, _ABOUT, _NEARER), spin.angles.new_zeros(1)
-    at_rest = int(places.norm(dim=1).argmin())
     cost = _costs_anywhere(clips, splats, spin.room, turning, places, render)
     wandering = _wandering(spin, cost, places, _WALK / float(sides[0].norm()), clips.instant)
     if float(wandering.angles.max() - wandering.angles.min()) >= _ROUND and _in_order(cost.amin(2), clips.instant):
         return wandering
     there = _spread(sides, _ASIDE, _AHEAD)
     moved = _costs(clips, _turned(splats, spin.room, turning, still, there), render)
-    otherwise = float(moved.min(1).values.sum() / moved[:, there.norm(dim=1).argmin()].sum().clamp_min(1e-9))
-    return wandering if spin.worth <= _BETTER * otherwise and _in_order(cost[..., at_rest], clips.instant) else None
+    otherwise = float(moved.min(1).values.sum() / moved[:, _spot(there)].sum().clamp_min(1e-9))
+    return (
+        wandering if spin.worth <= _BETTER * otherwise and _in_order(cost[..., _spot(places)], clips.instant) else None
+    )
 
 
 def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int) -> Spin:
@@ -171,7 +171,7 @@ def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: 
         about = steps[:, None] + torch.arange(-unsure, unsure + 1)
         at = _walk(cost[frames[:, None], about % _ANGLES].amin(1), places.cpu(), price, instant)
         steps, met = _course(cost[frames, :, at], instant), cost[frames, :, at]
-    rest = float(cost[:, 0, int(places.norm(dim=1).argmin())].sum())
+    rest = float(cost[:, 0, _spot(places)].sum())
     worth = float(met.gather(1, (steps % _ANGLES)[:, None]).sum()) / max(rest, 1e-9)
     return replace(spin, angles=steps.to(places) * _STEP, places=places[at.to(places.device)], worth=worth)
 
@@ -179,8 +179,8 @@ def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: 
 def _costs_anywhere(
     clips: Clips, splats: Splats, room: Room, turning: Tensor, places: Float[Tensor, "P 3"], render: Rasterizer
 ) -> Float[Tensor, "F A P"]:
-    """Costs at every angle and place, where the courses are searched: on the CPU."""
-    angles = _all_angles(places)
+    """Costs at every angle and place, on the CPU: a course takes many small steps."""
+    angles = _STEP * torch.arange(_ANGLES).to(places)
     some = [_costs(clips, _turned(splats, room, turning, angles, place[None]), render).cpu() for place in places]
     return torch.stack(some, -1)
 
@@ -213,13 +213,14 @@ def upwards(clips: Clips, ground: Plane | None) -> Float[Tensor, " 3"]:
     return up / up.norm()
 
 
-def _all_angles(like: Tensor) -> Float[Tensor, " A"]:
-    return _STEP * torch.arange(_ANGLES).to(like)
-
-
 def _spread(sides: Sequence[Tensor], right: Sequence[float], ahead: Sequence[float]) -> Float[Tensor, "P 3"]:
     """Places over the ground at all these shares of the subject's reach."""
     return torch.stack([a * sides[0] + b * sides[1] for a in right for b in ahead])
+
+
+def _spot(places: Float[Tensor, "P 3"]) -> int:
+    """Which of the places is where the subject stands at the instant."""
+    return int(places.norm(dim=1).argmin())
 
 
 def _turned(
@@ -282,7 +283,7 @@ def _walk(cost: Float[Tensor, "F P"], places: Float[Tensor, "P 3"], price: float
     `price` is that of a step as long as the scene's unit, as a share of the mean error.
     """
     step = price * cost.mean() * torch.cdist(places, places)
-    start = int(places.norm(dim=1).argmin())
+    start = _spot(places)
 
     def way(rows: Tensor) -> list[int]:
         total, choices = step[start], []

@@ -69,7 +69,7 @@ def shown_by_turning(
     full = full & (_share(points, round_it.cameras, turned) >= _TURNING) & _reached(points, solid, spin)
     points, outwards = _surface(points, full, spin)
     best = (outwards @ views.T).argmax(1)
-    kept = new[best] & _apart(points, solid, _NEW * cell)
+    kept = new[best] & (torch.cdist(points, solid).amin(1) > _NEW * cell)
     points, best = points[kept], best[kept]
     colors = torch.zeros_like(points)
     for frame in best.unique().tolist():
@@ -145,11 +145,6 @@ def _surface(
     outwards = (slope @ spin.room.axis)[:, None] * spin.room.axis - slope
     # What looks up or down belongs to the side on which it lies.
     return points[skin], F.normalize(outwards + _LIES * _level(points[skin], spin), dim=1)
-
-
-def _apart(points: Float[Tensor, "P 3"], solid: Float[Tensor, "M 3"], least: Tensor) -> Bool[Tensor, " P"]:
-    """Whether points are farther than `least` from all that is solid."""
-    return torch.cdist(points, solid).amin(1) > least
 
 
 def _looked_up(image: Float[Tensor, "C H W"], pixels: Float[Tensor, "P 2"]) -> Float[Tensor, "P C"]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from .network import BaseNetwork, Conditions
 from .objective import noised
 from .phrasebook import Words, entries
 from .sampling import noise_of
+from .tokens import encode_captions, vocabulary_of
 
 _LEVEL = 0.7  # share of noise at which shapes are still open: at 0.5 and 0.85 good and bad drafts lie closer together
 _MIXED = 20.0  # log odds by which a mixed draft is liked less
@@ -36,19 +36,15 @@ def mixed_last(
         clips: the drafts, in [-1, 1].
         given: what all were drawn from. Where a frame is given it says who is there, and nothing changes.
     """
-    others = [] if bool(given.known.any()) else _other_words(given.words[0], vocabulary)
-    if not others:
+    row = given.words[0]
+    captions = in_both_places(tuple(vocabulary[int(i) - 1] for i in row.tolist() if i))
+    if not captions or bool(given.known.any()):
         return list(values)
-    clear = unmixed([margins(base, clip, given, torch.stack(others)) for clip in clips])
+    others = encode_captions([" ".join(words) for words in captions], vocabulary_of(vocabulary), len(row)).to(
+        row.device
+    )
+    clear = unmixed([margins(base, clip, given, others) for clip in clips])
     return [value if both else value - _MIXED for value, both in zip(values, clear, strict=True)]
-
-
-def _other_words(row: Int64[Tensor, " L"], vocabulary: Sequence[str]) -> list[Int64[Tensor, " L"]]:
-    """`in_both_places` for ids of words."""
-    ids = {word: i + 1 for i, word in enumerate(vocabulary)}
-    others = in_both_places(tuple(vocabulary[int(i) - 1] for i in row.tolist() if i))
-    rows = [torch.tensor([ids[w] for w in words if w in ids][: len(row)], device=row.device) for words in others]
-    return [F.pad(r, (0, len(row) - len(r))) for r in rows]
 
 
 def in_both_places(words: Words) -> tuple[Words, ...]:
@@ -115,5 +111,5 @@ def margins(
 
 def unmixed(found: Sequence[Float[Tensor, " P"]]) -> list[bool]:
     """Of several drafts' `margins`, which are not far less clear than the clearest for any of the other words."""
-    all_ = torch.stack(list(found))
-    return (all_ >= _LEAST * all_.max(0).values).all(1).tolist()
+    each = torch.stack(list(found))
+    return (each >= _LEAST * each.max(0).values).all(1).tolist()
