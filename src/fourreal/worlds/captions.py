@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .actions import ACTIONS
+from .facing import Facing
 from .hashing import uniforms
 from .looks import GROUNDS, SKIES, WEATHER_WORDS
 from .model import Worlds
@@ -14,6 +15,8 @@ from .vocabulary import FACTORS
 
 _SLOT = 500
 _DRAWS = 32  # the longest sentence takes 27
+_FACING_SLOT, _FACING_DRAWS = 1_100, 3
+_WAY_SAID, _SIDE_SAID = 0.6, 0.5  # of the captions; either subject's side
 COLOR_WORDS = {
     "gray": ("gray", "grey"),
     "golden": ("golden", "gold"),
@@ -49,16 +52,36 @@ def label_names(worlds: Worlds) -> list[Labels]:
     return [{k: FACTORS[k][v[i]] for k, v in ids.items()} for i in range(len(worlds))]
 
 
-def captions(worlds: Worlds, *, variant: int = 0, omit: float = 0.0) -> list[str]:
+def captions(worlds: Worlds, *, variant: int = 0, omit: float = 0.0, seen: Sequence[Facing] | None = None) -> list[str]:
     """One sentence for every world.
 
     Args:
         worlds: B worlds.
         variant: another number gives other words and another order for the same world.
         omit: probability in 0..1 of leaving out each of ground, sky, weather, scenery and hat.
+        seen: how the camera sees the subjects, which sentences then say at times; None to leave it open.
     """
     draws = uniforms(worlds.seeds, _SLOT + _DRAWS * variant, _DRAWS).tolist()
-    return [_sentence(labels, _Draws(row), omit) for labels, row in zip(label_names(worlds), draws, strict=True)]
+    said = _said(worlds, variant, seen)
+    return [
+        _sentence(labels, _Draws(row), omit, words)
+        for labels, row, words in zip(label_names(worlds), draws, said, strict=True)
+    ]
+
+
+def _said(worlds: Worlds, variant: int, seen: Sequence[Facing] | None) -> list[Facing]:
+    """What is said of how subjects are seen: sometimes all of it, sometimes nothing."""
+    if seen is None:
+        return [Facing()] * len(worlds)
+    draws = uniforms(worlds.seeds, _FACING_SLOT + _FACING_DRAWS * variant, _FACING_DRAWS).tolist()
+    return [
+        Facing(
+            words.way if way < _WAY_SAID else "",
+            words.first if first < _SIDE_SAID else "",
+            words.second if second < _SIDE_SAID else "",
+        )
+        for words, (way, first, second) in zip(seen, draws, strict=True)
+    ]
 
 
 def _article(words: str) -> str:
@@ -133,18 +156,24 @@ def _details(labels: Labels, draws: _Draws, omit: float) -> list[str]:
     ]
 
 
-def _sentence(labels: Labels, draws: _Draws, omit: float) -> str:
+def _placed(who: str, side: str) -> str:
+    return f"{who} {side}" if side else who
+
+
+def _sentence(labels: Labels, draws: _Draws, omit: float, seen: Facing) -> str:
     who = _being(labels["subject"], labels["color"], draws)
     plan = next(s.plan for s in SUBJECTS if s.name == labels["subject"])
     does = _doing(labels["action"], labels["item"], plan in {"car", "ship", "plane"}, draws)
     hat = next((p.words for p in WORN if p.name == labels["hat"]), None)
     if hat is not None and draws.share() >= omit:
         who += f" wearing {_article(draws.pick(hat))}"
+    who = _placed(who, seen.first)
     opening = draws.pick(OPENINGS)
     core = f"{opening}{who} {'is ' if draws.share() < 0.25 and not opening else ''}{does}"
     details = _details(labels, draws, omit)
     if labels["second"] != "none":
-        core = f"{core} {_company(labels, draws)}"
+        core = f"{core} {_company(labels, draws, seen.second)}"
+    details += [seen.way] if seen.way else []
     front = [details.pop(int(draws.share() * len(details)))] if details and draws.share() < 0.25 else []
     if len(details) > 1 and draws.share() < 0.4:
         details.reverse()
@@ -152,8 +181,8 @@ def _sentence(labels: Labels, draws: _Draws, omit: float) -> str:
     return text[0].upper() + text[1:] + ("." if draws.share() < 0.7 else "")
 
 
-def _company(labels: Labels, draws: _Draws) -> str:
-    other = _being(labels["second"], labels["second_color"], draws)
+def _company(labels: Labels, draws: _Draws, side: str) -> str:
+    other = _placed(_being(labels["second"], labels["second_color"], draws), side)
     plan = next(s.plan for s in SUBJECTS if s.name == labels["second"])
     does = _doing(labels["second_action"], "none", plan in {"car", "ship", "plane"}, draws)
     return draws.pick(COMPANY).format(other, does)

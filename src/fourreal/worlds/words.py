@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from .actions import ACTIONS
 from .captions import BESIDE_MANY, BESIDE_ONE, COLOR_WORDS, COMPANY, FUNCTION_WORDS, OPENINGS, plural, with_item
+from .facing import SIDES, WAYS
 from .looks import COLORS, GROUNDS, SKIES, WEATHER_WORDS
 from .motion import Action
 from .props import HELD, SCENERY, WORN
@@ -46,7 +47,7 @@ def split_words(text: str) -> list[str]:
 @lru_cache(maxsize=1)
 def caption_words() -> tuple[str, ...]:
     """Every word that `captions` can produce, sorted."""
-    grammar = (*FUNCTION_WORDS, *OPENINGS, *BESIDE_ONE, *BESIDE_MANY, *COMPANY)
+    grammar = (*FUNCTION_WORDS, *OPENINGS, *BESIDE_ONE, *BESIDE_MANY, *COMPANY, *WAYS, *SIDES)
     words = {w for text in grammar for w in split_words(text)}
     words |= {w for concept in concepts() for phrase in concept.phrases for w in phrase}
     return tuple(sorted(words))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -239,3 +239,20 @@ class BaseNetwork(nn.Module):
         out = self.pixels(F.layer_norm(tokens[:, text.shape[1] :], tokens.shape[-1:]))
         out = out.reshape(batch, t, h, w, 2, c, 2, 2).permute(0, 1, 4, 5, 2, 6, 3, 7)
         return out.reshape(x.shape[0], c, 2 * h, 2 * w)
+
+
+def grown(network: BaseNetwork, words: Sequence[str], more: Sequence[str]) -> BaseNetwork:
+    """The network with a place for new words, which say nothing yet.
+
+    Args:
+        network: what knows `words`, in the order of their ids.
+        words, more: its vocabulary, and one that holds all of it, in any order.
+    """
+    if tuple(words) == tuple(more):
+        return network
+    old = network.text.embed.weight
+    known = {word: i + 1 for i, word in enumerate(words)}
+    rows = [old[0], *(old[known[word]] if word in known else old[1:].mean(0) for word in more)]
+    wider = BaseNetwork(replace(network.config, vocabulary=len(more)))
+    wider.load_state_dict({**network.state_dict(), "text.embed.weight": torch.stack(rows)})
+    return wider

@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how much: device, process number and count, clips a step, size of the pool, subjects drawn more."""
+    """Where and how much: device, process number and count, clips a step, size of the pool, what is drawn more."""
 
     device: torch.device
     rank: int = 0
@@ -44,6 +44,7 @@ class Placement:
     pool: int = 8192
     first_seed: int = 0
     favour: tuple[str, ...] = ()
+    company: float = 0.0
 
 
 def _compiled(network: nn.Module, device: torch.device) -> nn.Module:
@@ -56,7 +57,13 @@ def _compiled(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def _stream(config: StreamConfig, words: tuple[str, ...], place: Placement) -> ClipStream:
-    config = replace(config, pool=place.pool, chunk=min(config.chunk, place.pool), favour=place.favour)
+    config = replace(
+        config,
+        pool=place.pool,
+        chunk=min(config.chunk, place.pool),
+        favour=place.favour,
+        company=place.company,
+    )
     return ClipStream(
         config, vocabulary_of(words), place.device, first_seed=place.first_seed + place.rank, stride=place.world
     )

@@ -12,6 +12,8 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render, render_fast, sample_worlds
+from fourreal.worlds.facing import Facing, facing
+from fourreal.worlds.labels import draw_labels
 from fourreal.worlds.vocabulary import FACTORS
 
 from .tokens import encode_captions
@@ -20,6 +22,8 @@ from .tokens import encode_captions
 EVALUATION_SEED = 1 << 40
 _VARIANTS = 16
 _FAVOURED = 0.1  # of the worlds
+_OTHERS = 8  # seeds tried for a world of two subjects, a quarter of which have them
+_FAR = 1 << 36  # between those seeds: no training gets as far
 
 
 class Clips(NamedTuple):
@@ -53,6 +57,7 @@ class StreamConfig:
         omit: probability of leaving a detail out of a caption.
         samples: per pixel side.
         favour: subjects of which a tenth of the worlds is made, besides those that chance makes of them.
+        company: share of the worlds that are chosen for having two subjects, besides those of chance.
         crop_of: (height, width) of the whole frame if the clips are random crops of it; corners lie on multiples of 4.
     """
 
@@ -66,6 +71,7 @@ class StreamConfig:
     omit: float = 0.25
     samples: int = 2
     favour: tuple[str, ...] = ()
+    company: float = 0.0
     crop_of: tuple[int, int] | None = None
 
 
@@ -101,6 +107,12 @@ def shoot(worlds: Worlds, path: Tensor, times: Tensor, height: int, width: int) 
     elevation = (base + path[..., 1]).clamp(math.radians(3), math.radians(75)) - base
     path = torch.stack((path[..., 0], elevation, path[..., 2]), -1)
     return place_cameras(worlds, path, times, width, height), path - path[:, :1]
+
+
+def _seen(worlds: Worlds, shots: Shots, camera: Tensor, context: Tensor) -> list[Facing]:
+    """How subjects are seen, for captions: of running time before a still camera, else it does not stay so."""
+    still = (context == 0) & (camera.abs().amax((1, 2)) == 0)
+    return [words if stays else Facing() for words, stays in zip(facing(worlds, shots), still.tolist(), strict=True)]
 
 
 class ClipStream:
@@ -146,11 +158,24 @@ class ClipStream:
             rgb, _ = render_fast(worlds, shots, ss=c.samples, batch=64)
         else:
             rgb = render(worlds, shots, ss=c.samples, geometry=False).rgb
-        sentences = captions(worlds, variant=int(seeds[0]) % _VARIANTS, omit=c.omit)
+        sentences = captions(
+            worlds, variant=int(seeds[0]) % _VARIANTS, omit=c.omit, seen=_seen(worlds, shots, camera, context)
+        )
         words = encode_captions(sentences, self._vocabulary, c.words).to(self.device)
         return Clips((rgb * 255).round().byte(), words, context, camera, worlds.seeds)
 
+    def _accompanied(self, seeds: Tensor) -> Tensor:
+        """The seeds, some of them replaced by those of worlds with two subjects."""
+        if not self.config.company:
+            return seeds
+        others = (seeds[:, None] + _FAR * torch.arange(_OTHERS)) % EVALUATION_SEED
+        second = draw_labels(others.flatten().to(self.device), {})["second"].view(others.shape).cpu()
+        chosen = others.gather(1, (second > 0).long().argmax(1)[:, None])[:, 0]
+        draw = torch.rand(len(seeds), generator=self._generator, device=self.device).cpu()
+        return torch.where(draw < self.config.company, chosen, seeds)
+
     def _worlds(self, seeds: Tensor) -> Worlds:
+        seeds = self._accompanied(seeds)
         worlds, favour = sample_worlds(seeds, self.device), self.config.favour
         if not favour:
             return worlds

@@ -20,7 +20,7 @@ from torch import Tensor
 from fourreal.core.errors import FourRealError
 from fourreal.worlds.words import caption_words
 
-from .network import BaseConfig
+from .network import BaseConfig, grown
 from .parts import Part, Placement, base_part, critic_part, upsampler_part
 from .training import TrainConfig, Trainer, TrainNews
 from .upsampler import UpsamplerConfig
@@ -54,6 +54,7 @@ class RunConfig:
         start_from: weights to begin with; needed to distil guidance, and for the critic those whose clips it judges.
         weaker: weights of a base network trained less, which guides as well when guidance is distilled.
         favour: subjects that are drawn more often, because they read badly.
+        company: share of the worlds that are chosen for having two subjects.
         minutes: stop (resumably) after so long.
         save_minutes: time between checkpoints.
     """
@@ -67,6 +68,7 @@ class RunConfig:
     start_from: Path | None = None
     weaker: Path | None = None
     favour: tuple[str, ...] = ()
+    company: float = 0.0
     minutes: float = 1e9
     save_minutes: float = 10.0
 
@@ -103,8 +105,12 @@ def _part(config: RunConfig, place: Placement) -> tuple[Part, int, int]:
         base = BaseConfig(**{**asdict(config.base), "vocabulary": len(caption_words())})
         return base_part(base, place), 0, 0
     network, words, history = load_base(config.start_from)
-    if words != caption_words():
+    if set(words) - set(caption_words()):
         raise FourRealError(f"{config.start_from} knows other words than today's captions; train from the beginning")
+    if config.part == "base":
+        network = grown(network, words, caption_words())
+    elif words != caption_words():
+        raise FourRealError(f"{config.start_from} lacks words of today's captions; train it on (--part base) first")
     if config.part == "critic":
         return critic_part(network, history.guided, _after(place, history)), 0, 0
     teacher = network if config.part == "guidance" else None
@@ -163,7 +169,7 @@ def train(
     device, rank, world = join_processes(device)
     checkpoint = config.out / CHECKPOINT
     position = _stored_position(config)
-    place = Placement(device, rank, world, config.train.batch, config.pool, position, config.favour)
+    place = Placement(device, rank, world, config.train.batch, config.pool, position, config.favour, config.company)
     part, before, distilled = _part(config, place)
     trainer = Trainer(part.network, config.train, device)
     if checkpoint.exists():
