@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +14,8 @@ from torch import Tensor
 from fourreal.core.replay import Replays
 from fourreal.metrics import psnr
 from fourreal.stages.videos import VideosConfig
-from fourreal.video.embedded.company import mixed_last
+from fourreal.video.base import DRAFTS_APART
+from fourreal.video.embedded.company import mixed_last, words_of_halves
 from fourreal.video.embedded.critic import CriticNetwork, likeness
 from fourreal.video.embedded.network import CONTEXTS, BaseNetwork, Conditions
 from fourreal.video.embedded.sampling import Predictor, conditions, sample
@@ -175,9 +176,29 @@ class Setting:
             known = None if clear is None else 2 * clear[cut] - 1
             seeds = range(first_seed + i, first_seed + i + len(part.words))
             weight = o.frozen_guidance if known is not None and bool((part.context == 1).all()) else o.guidance
-            made = sample(self._predictor(weight), part, known, seeds, steps=o.steps)
+            predictor = replace(self._predictor(weight), halves=self._halves(part, seeds))
+            made = sample(predictor, self._told(part), known, seeds, steps=o.steps)
             pieces.append((made + 1) / 2)
         return torch.cat(pieces)
+
+    def _told(self, given: Conditions) -> Conditions:
+        """What to draw from: of two subjects in frozen time, as the model does, known frames without words."""
+        shown = (given.context == 1) & given.known.any(1)
+        two = [words_of_halves(words, self.vocabulary) is not None for words in given.words]
+        silent = shown & torch.tensor(two, device=self.device)
+        return given._replace(words=given.words.masked_fill(silent[:, None], 0))
+
+    def _halves(self, given: Conditions, seeds: Sequence[int]) -> Tensor | None:
+        """Words for the halves of the pictures, as the model draws two subjects; None if no clip needs them."""
+        open_view = ~(given.known.any(1) | given.has_camera.bool() | (given.context == 1))
+        found = [
+            words_of_halves(words, self.vocabulary) if free and not seed // DRAFTS_APART % 2 else None
+            for words, free, seed in zip(given.words, open_view.tolist(), seeds, strict=True)
+        ]
+        if all(halves is None for halves in found):
+            return None
+        whole = given.words[:, None].expand(-1, 2, -1).transpose(0, 1)
+        return torch.cat([whole[:, i : i + 1] if h is None else h for i, h in enumerate(found)], 1)
 
     def best(self, given: Conditions, clear: Tensor | None = None) -> Tensor:
         """As `generate`, the draft of several that the critic likes best, as runs draw them."""
@@ -187,14 +208,19 @@ class Setting:
         for i in range(clips.shape[1]):
             one = slice(i, i + 1)
             each = mixed_last(
-                values[:, i].tolist(), self.base, self.vocabulary, list(2 * clips[:, one] - 1), given.at(one)
+                values[:, i].tolist(),
+                self.base,
+                self.vocabulary,
+                list(2 * clips[:, one] - 1),
+                given.at(one),
+                [self._halves(given.at(one), [k * DRAFTS_APART]) is not None for k in range(DRAFTS)],
             )
             values[:, i] = values.new_tensor(each)
         return liked(clips, values)
 
     def drafts(self, given: Conditions, clear: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """`DRAFTS` clips [D, B, F, 3, H, W] of each condition, and what the critic says of them [D, B]."""
-        clips = [self.generate(given, clear, first_seed=i << 16) for i in range(DRAFTS)]
+        clips = [self.generate(given, clear, first_seed=i * DRAFTS_APART) for i in range(DRAFTS)]
         return torch.stack(clips), torch.stack([self.likeness(c, given) for c in clips])
 
     def likeness(self, clips: Tensor, given: Conditions) -> Tensor:

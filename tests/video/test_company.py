@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fourreal.video.base import KnownFrames
+from fourreal.video.base import DRAFTS_APART, KnownFrames
 from fourreal.video.embedded.company import in_both_places, margins, unmixed
+from fourreal.video.embedded.critic import likeness
 from fourreal.video.embedded.model import EmbeddedVideoModel
+from fourreal.video.embedded.sampling import sample
 from fourreal.video.embedded.stream import EVALUATION_SEED
 from fourreal.worlds import reference_cameras, render, sample_worlds
 
@@ -22,7 +24,11 @@ from fourreal.worlds import reference_cameras, render, sample_worlds
                 "an owl walking next to an owl on a sunny day",
             ),
         ),
-        ("a panda and a red fox beside it", ("a panda and a red panda beside it", "a fox and a red fox beside it")),
+        ("a panda and a red fox beside it", ("a panda and a panda beside it", "a red fox and a red fox beside it")),
+        (
+            "a girl in red and an owl in moonlight",
+            ("a girl in red and a girl in red in moonlight", "an owl and an owl in moonlight"),
+        ),
         ("a fox jumping on snow near a fire hydrant", ()),
         ("a panda next to a panda", ()),
         ("", ()),
@@ -65,12 +71,20 @@ def test_a_mixed_draft_is_liked_less_than_any_other(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("fourreal.video.embedded.company.unmixed", told)
     text, wrong = model.encode_text("a horse next to a penguin on grass"), -1
-    plain = model.likeness(text, [1, 2], steps=1)
+    whole = [DRAFTS_APART + 1, 3 * DRAFTS_APART + 1]
+    plain = model.likeness(text, whole, steps=1)
     wrong = plain.index(max(plain))
-    again = model.likeness(text, [1, 2], steps=1)
+    again = model.likeness(text, whole, steps=1)
     assert again.index(max(again)) == 1 - wrong
-    assert seen == [2, 2]
+    wrong = 0
+    halves, other = model.likeness(text, [1, whole[0]], steps=1)
+    given = model._conditions(text, torch.zeros(16, dtype=torch.bool), None)
+    clip = sample(model._predictor(2.5, model._halves(text, None, None, 1)), given, None, [1], steps=1)
+    assert halves == pytest.approx(float(likeness(model.critic, model.base, clip, given)) + 1), "both are there"
+    assert other == pytest.approx(plain[0])
+    assert seen == [2, 2, 2]
+    seen.clear()
     model.likeness(model.encode_text("a horse on grass"), [1, 2], steps=1)
     frozen, frame = model.encode_text("a horse next to a penguin", context="freeze"), torch.rand(1, 3, 36, 64)
     model.likeness(frozen, [1, 2], steps=1, known=KnownFrames((0,), frame))
-    assert seen == [2, 2], "one subject is never mixed, and a known frame says who is there"
+    assert not seen, "one subject is never mixed, and a known frame says who is there"

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fourreal.video.base import CameraPath, Chooses, KnownFrames, TextCondition, VideoModel
+from fourreal.video.base import DRAFTS_APART, CameraPath, Chooses, KnownFrames, TextCondition, VideoModel
 
-_APART = 10_000_000  # between the seeds of the drafts of a clip
 SHARE = 0.7  # of the time of a clip, if it is chosen from drafts
 
 
@@ -41,7 +40,7 @@ def choose_seed(
     """
     if count == 1 or "likeness" not in model.spec.features or not isinstance(model, Chooses):
         return Chosen(seed, [])
-    seeds = [seed + _APART * i for i in range(count)]
+    seeds = [seed + DRAFTS_APART * i for i in range(count)]
     values = model.likeness(text, seeds, known=known, camera=camera, steps=steps, on_step=on_step)
     best = max(range(count), key=lambda i: values[i])
     found = enumerate(zip(seeds, values, strict=True))

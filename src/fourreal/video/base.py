@@ -17,6 +17,7 @@ from fourreal.core.errors import FourRealError
 Context = Literal["dynamic", "freeze"]
 Feature = Literal["text", "first_frame", "prefix", "frames", "camera", "score", "upsample", "likeness"]
 MAX_PROMPT = 2000  # characters: several times the longest caption; more is a file pasted by accident
+DRAFTS_APART = 10_000_000  # between the seeds of the drafts of a clip; a model may draw every other one in another way
 
 
 class VideoModelError(FourRealError, ValueError):

@@ -15,6 +15,7 @@ from torch import Tensor
 from fourreal.core.replay import Replays
 from fourreal.io.frames import resize_frames
 from fourreal.video.base import (
+    DRAFTS_APART,
     CameraPath,
     Context,
     Feature,
@@ -29,7 +30,7 @@ from fourreal.video.base import (
     check_known,
 )
 
-from .company import mixed_last
+from .company import mixed_last, words_of_halves
 from .critic import CriticNetwork, likeness
 from .network import CONTEXTS, BaseNetwork, Conditions
 from .sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS, Predictor, conditions, sample
@@ -100,16 +101,19 @@ class EmbeddedVideoModel:
         )
 
     def encode_text(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
-        """The prompt as ids of known words.
+        """The prompt as ids of known words, but not of how subjects are seen: pictures may show them from anywhere.
 
         Raises:
             PromptError: if the prompt is empty, too long, or names nothing that the model knows.
         """
-        return self._encoded(prompt, context, understand(prompt, self.table))
+        return self._encoded(prompt, context, understand(prompt, self.table, view=False))
 
     def encode_complete(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
-        """The same of a prompt to draw from, completed where it leaves light or action open; see `Completes`."""
-        return self._encoded(prompt, context, understand(prompt, self.table, complete=True))
+        """The same of a prompt to draw from, completed where it leaves light or action open; see `Completes`.
+
+        Where time runs, it says how subjects are seen, too.
+        """
+        return self._encoded(prompt, context, understand(prompt, self.table, complete=True, view=context == "dynamic"))
 
     def _encoded(self, prompt: str, context: Context, found: Understanding) -> TextCondition:
         ids = {word: i + 1 for i, word in enumerate(self.vocabulary)}
@@ -139,7 +143,8 @@ class EmbeddedVideoModel:
             seed: of the noise.
             steps: evaluations of the base network.
             on_step: called with evaluations done and in all; the upsampler counts as one more.
-            guidance: weight of the text; None for 2.5, and for 2 where time is frozen and frames are known.
+            guidance: weight of the text; None for 2.5, and for 2 where time is frozen and frames are known; of two
+                subjects nothing is told there.
         """
         full = self.spec.size
         size = full if size is None else size
@@ -159,8 +164,9 @@ class EmbeddedVideoModel:
                 on_step(done, total)
 
         clear = None if small is None else small[None].to(self.device)
-        guidance = _usual_guidance(text, known) if guidance is None else guidance
-        clip = sample(self._predictor(guidance), given, clear, [seed], steps=steps, on_step=tell)[0]
+        told, usual = self._told(given, text, known)
+        predictor = self._predictor(usual if guidance is None else guidance, self._halves(text, known, camera, seed))
+        clip = sample(predictor, told, clear, [seed], steps=steps, on_step=tell)[0]
         clip = ((clip + 1) / 2).clamp(0, 1)
         given_frames = None if known is None else self._placed(known, size)
         if final:
@@ -198,17 +204,19 @@ class EmbeddedVideoModel:
         small, mask = self._known(known)
         given = self._conditions(text, mask, camera)
         clear = None if small is None else small[None].to(self.device)
-        predictor = self._predictor(_usual_guidance(text, known))
-        found, clips = [], []
+        told, guidance = self._told(given, text, known)
+        found, clips, by_halves = [], [], []
         for number, seed in enumerate(seeds):  # one by one: a CPU gains nothing from more, a GPU replays a recording
 
             def tell(done: int, total: int, before: int = number) -> None:
                 if on_step is not None:
                     on_step(before * total + done, len(seeds) * total)
 
-            clips.append(sample(predictor, given, clear, [seed], steps=steps, on_step=tell))
+            predictor = self._predictor(guidance, self._halves(text, known, camera, seed))
+            clips.append(sample(predictor, told, clear, [seed], steps=steps, on_step=tell))
             found.append(float(likeness(self.critic, self.base, clips[-1], given)))
-        return mixed_last(found, self.base, self.vocabulary, clips, given)
+            by_halves.append(predictor.halves is not None)
+        return mixed_last(found, self.base, self.vocabulary, clips, given, by_halves)
 
     @torch.no_grad()
     def upsample(self, frames: Float[Tensor, "F 3 H W"], *, seed: int = 0) -> Float[Tensor, "F 3 h w"]:
@@ -257,8 +265,32 @@ class EmbeddedVideoModel:
         clean = self._predictor(guidance)(torch.where(where, clear, noisy), levels, given)
         return torch.where(where, clear, clean)[0].to(x)
 
-    def _predictor(self, guidance: float) -> Predictor:
-        return Predictor(self.base, self.history.guided, guidance, self.replays)
+    def _predictor(self, guidance: float, halves: Tensor | None = None) -> Predictor:
+        return Predictor(self.base, self.history.guided, guidance, self.replays, halves)
+
+    def _told(self, given: Conditions, text: TextCondition, known: KnownFrames | None) -> tuple[Conditions, float]:
+        """What to draw from, and with how much guidance.
+
+        Of frozen time a frame says more than words do, and of two subjects words would give one the other's look as
+        soon as the camera moves: none are told.
+        """
+        if known is None or text.context != "freeze":
+            return given, GUIDANCE
+        if words_of_halves(given.words[0], self.vocabulary) is not None:
+            return given.without_text(), 1.0
+        return given, FROZEN_GUIDANCE
+
+    def _halves(
+        self, text: TextCondition, known: KnownFrames | None, camera: CameraPath | None, seed: int
+    ) -> Tensor | None:
+        """What halves are drawn from, where two subjects stand before a still camera and no frame shows them.
+
+        Every other draft is drawn whole all the same: what is wider than half of the picture has no room in one.
+        """
+        open_view = text.context == "dynamic" and known is None and camera is None
+        if not open_view or seed // DRAFTS_APART % 2 or not isinstance(text.payload, Tensor):
+            return None
+        return words_of_halves(text.payload.to(self.device), self.vocabulary)
 
     def _known(self, known: KnownFrames | None) -> tuple[Tensor | None, Tensor]:
         """The given frames in place, encoded, and which they are."""
@@ -297,7 +329,3 @@ class EmbeddedVideoModel:
             known=mask[None].to(self.device),
             camera=None if camera is None else camera.values[None].to(self.device, torch.float32),
         )
-
-
-def _usual_guidance(text: TextCondition, known: KnownFrames | None) -> float:
-    return FROZEN_GUIDANCE if text.context == "freeze" and known is not None else GUIDANCE

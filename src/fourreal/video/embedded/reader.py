@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from .inflections import noun_forms, verb_forms
-from .phrasebook import ARTICLES, FRAME, Entry, Words, entries
+from .phrasebook import ARTICLES, FRAME, Entry, Words, bare, entries
+from .views import views
 from .word_table import OTHER, Label, WordTable
 
 
@@ -80,7 +81,7 @@ class Reader:
         self.table = table
         # phrases by their first word, each with its caption entry or the label of an example
         self._index: dict[str, dict[Words, Entry | Label]] = {}
-        found: dict[Words, Entry | Label] = {**table.phrases, **{e.key: e for e in entries()}}
+        found: dict[Words, Entry | Label] = {**table.phrases, **{e.key: e for e in (*entries(), *views())}}
         for key, value in found.items():
             self._index.setdefault(key[0], {})[key] = value
 
@@ -129,7 +130,7 @@ class Reader:
             return None, 0
         source = " ".join(words[i : i + used])
         if isinstance(best, Entry):
-            return Unit("entry", source, best), used
+            return Unit("entry", source, best, mapped=best.factor == FRAME and best.key != bare(best.words)), used
         if best == OTHER:
             return Unit("unknown", source), used
         entry = self.table.closest_entry(" ".join(found), best)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fourreal.core.replay import Replays
 
+from .halves import by_halves
 from .network import BaseNetwork, Conditions
 from .objective import guided
 from .solver import solve_afresh
@@ -51,6 +52,7 @@ class Predictor:
         network: the base.
         distilled: whether guidance was distilled into it: one evaluation then does what takes another network two.
         guidance: weight of classifier-free guidance; 1 is none.
+        halves: words for the left and the right half of every picture, in place of those for the whole.
         replays: recordings of the network on a GPU, for later calls of as many clips; None to launch every kernel.
     """
 
@@ -58,6 +60,7 @@ class Predictor:
     distilled: bool
     guidance: float = GUIDANCE
     replays: Replays | None = None
+    halves: Int64[Tensor, "2 B L"] | None = None
 
     @torch.no_grad()
     def __call__(self, noisy: Tensor, level: Tensor, given: Conditions) -> Float[Tensor, "B F 3 H W"]:
@@ -67,14 +70,19 @@ class Predictor:
         if once:
             given = given._replace(guidance=weight)
 
-        def clean_of(noisy: Tensor, level: Tensor, weight: Tensor, **given: Tensor) -> Tensor:
+        def clean_of(
+            noisy: Tensor, level: Tensor, weight: Tensor, halves: Tensor | None = None, **given: Tensor
+        ) -> Tensor:
             told = Conditions(**given)
             with torch.autocast(noisy.device.type, torch.bfloat16, enabled=noisy.is_cuda):
+                if halves is not None:
+                    return by_halves(self.network, noisy, level, told, halves, None if once else weight)
                 if once:
                     return self.network(noisy, level, told).float()
                 return guided(self.network, noisy, level, told, weight)
 
         inputs = {"noisy": noisy, "level": level, "weight": weight, **given._asdict()}
+        inputs |= {} if self.halves is None else {"halves": self.halves}
         if self.replays is None:
             return clean_of(**inputs)
         with self.replays.recording():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from fourreal.worlds.captions import CLOTHED
-
 from .abilities import fitted
+from .clause import Part, with_article, words_of
 from .phrasebook import FRAME, Entry, Words, with_things
 from .reader import Unit, as_noun
+from .views import SIDE, WAY, other_side
 
 MOST_WORDS = 40
 _COMPANY = ("and", "beside", "near", "next to", "with")
@@ -22,38 +22,6 @@ _KEEPERS = frozenset(
     {"breeder", "farmer", "groomer", "keeper", "lover", "owner", "rider", "tamer", "trainer", "walker"}
 )
 _YOUNG = frozenset({"puppy", "pup", "kitten", "kitty", "foal", "calf", "lamb", "piglet", "duckling"})
-
-
-@dataclass
-class _Part:
-    """Words of the sentence that stay together.
-
-    Attributes:
-        units: the units it says.
-        words: as fed to the network; of a subject: the noun.
-        before: what links it to the sentence before it.
-        color, size: of a subject.
-    """
-
-    units: list[Unit]
-    words: Words
-    before: Words = ()
-    color: str = ""
-    size: str = ""
-
-    @property
-    def entry(self) -> Entry | None:
-        """The first unit's phrase."""
-        return self.units[0].entry
-
-    def rendered(self) -> Words:
-        """All its words."""
-        entry = self.entry
-        if entry is None or entry.factor != "subject":
-            return (*self.before, *self.words)
-        clothed = bool(self.color) and entry.value in CLOTHED  # the colour is that of the clothes, as in captions
-        noun = [w for w in ("" if clothed else self.color, self.size) if w] + list(self.words)
-        return (*self.before, *_with_article(tuple(noun)), *(("in", self.color) if clothed else ()))
 
 
 @dataclass(frozen=True)
@@ -74,12 +42,14 @@ class Sentence:
 @dataclass
 class _Composer:
     units: list[Unit]
-    parts: list[_Part] = field(default_factory=list)
+    apart: tuple[Words, ...] = ()
+    parts: list[Part] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     dropped: list[Unit] = field(default_factory=list)
     colors: list[Unit] = field(default_factory=list)
     sizes: list[Unit] = field(default_factory=list)
     doing: list[Unit] = field(default_factory=list)
+    places: list[Unit] = field(default_factory=list)
 
     def run(self) -> None:
         """Take every unit in turn, but not what somebody is only likened to: "dancing like a rock star"."""
@@ -98,7 +68,7 @@ class _Composer:
             elif entry is not None:
                 self._entry(i, unit, entry)
 
-    def _subjects(self) -> list[_Part]:
+    def _subjects(self) -> list[Part]:
         return [p for p in self.parts if p.entry is not None and p.entry.factor == "subject"]
 
     def _goes_on(self, unit: Unit) -> bool:
@@ -113,10 +83,11 @@ class _Composer:
     def finish(self) -> None:
         """Say alone what has nothing to describe: a verb always, a colour where the prompt says nothing else."""
         alone = [*self.doing, *(() if self.parts or self.doing else self.colors)]
-        self.parts += [_Part([unit], _words_of(unit)) for unit in alone]
+        self.parts += [Part([unit], words_of(unit)) for unit in alone]
         self.dropped += [u for u in (*self.colors, *self.sizes) if u not in alone]
         self._forget()
         self._fit_verbs()
+        self._stand()
 
     def _fit_verbs(self) -> None:
         """Have every subject do what its body can do."""
@@ -127,7 +98,7 @@ class _Composer:
             elif part.entry is not None and part.entry.factor == "action" and who:
                 self._fit_verb(part, who)
 
-    def _fit_verb(self, part: _Part, who: str) -> None:
+    def _fit_verb(self, part: Part, who: str) -> None:
         said, *things = part.units
         unit = fitted(said, who)
         if unit is said:
@@ -138,7 +109,7 @@ class _Composer:
             return
         self._swap(said, unit)
         same = unit.entry is not None and said.entry is not None and unit.entry.label == said.entry.label
-        part.units, part.words = [unit, *(things if same else ())], _words_of(unit)
+        part.units, part.words = [unit, *(things if same else ())], words_of(unit)
         self.dropped += [] if same else things
 
     def _swap(self, old: Unit, new: Unit) -> None:
@@ -154,6 +125,8 @@ class _Composer:
             self._action(i, unit, entry)
         elif entry.factor == "item":
             self._item(unit, entry)
+        elif entry.label == SIDE:
+            self._place(unit)
         else:
             self._detail(unit, entry)
 
@@ -195,10 +168,10 @@ class _Composer:
         last = next((p for p in reversed(self.parts) if p.entry and p.entry.factor == "subject"), None)
         if self._describes(i) or (last is None and i + 1 == len(self.units)):
             (self.dropped if self.colors else self.colors).append(unit)
-        elif last is None or last.color or (after is not None and after.factor != "action"):
+        elif last is None or last.color or (after is not None and after.factor not in {"action", FRAME}):
             self.dropped.append(unit)  # it describes a thing, and captions have no colours for things
         else:  # "a fox that is red", "a girl in a red dress"
-            last.color = _words_of(unit)[0]
+            last.color = words_of(unit)[0]
             last.units.append(unit)
             self.links.clear()
 
@@ -221,13 +194,15 @@ class _Composer:
         if others and not self.links and self.parts[-1].entry and self.parts[-1].entry.label == entry.label:
             return
         link = next((w for w in reversed(self.links) if w in _COMPANY), "next to") if others else ""
-        color = _words_of(self.colors[0])[0] if self.colors else ""
+        color = words_of(self.colors[0])[0] if self.colors else ""
         told = entry.words[0] in _SIZES  # "tiny baby dragon"
         size = self.sizes[0].link if self.sizes and not told else ""
         units = [unit, *self.colors, *(self.sizes if size else ())]
-        self.parts.append(_Part(units, entry.words, tuple(link.split()), color, size))
+        self.parts.append(Part(units, entry.words, tuple(link.split()), color, size))
+        self.parts += [Part([place], words_of(place)) for place in self.places]
         for action in self.doing:
-            self.parts.append(_Part([action], _words_of(action)))
+            self.parts.append(Part([action], words_of(action)))
+        self.places = []
         self._forget()
 
     def _rides(self, unit: Unit, entry: Entry) -> bool:
@@ -268,10 +243,11 @@ class _Composer:
                 self._forget()
                 return
         if last is None or last.label != entry.label:
-            verb = ("is",) if "is" in self.links and last is not None and last.factor in {"subject", "hat"} else ()
+            named = last is not None and (last.factor in {"subject", "hat"} or last.label == SIDE)
+            verb = ("is",) if "is" in self.links and named else ()
             joined = ("and",) if "and" in self.links and last is not None and last.factor == "action" else ()
             that = ("that",) if verb and "that" in self.links else ()
-            self.parts.append(_Part([unit], entry.words, (*joined, *that, *verb)))
+            self.parts.append(Part([unit], entry.words, (*joined, *that, *verb)))
         self._forget()
 
     def _item(self, unit: Unit, entry: Entry) -> None:
@@ -286,24 +262,61 @@ class _Composer:
                 last.units.append(unit)
                 self._forget()
                 return
-        words = ("with", *_with_article(entry.words))
+        words = ("with", *with_article(entry.words))
         acting = any(u.entry is not None and u.entry.factor == "action" for u in self.units)
         if not acting:
             words = next(w for (_, item), w in with_things().items() if item == entry.value)
-        self.parts.append(_Part([unit], words))
+        self.parts.append(Part([unit], words))
         self._forget()
+
+    def _place(self, unit: Unit) -> None:
+        """Where the subject before stands, or the one to come: "on the left a cat and on the right a dog"."""
+        if not self._subjects() or "and" in self.links:
+            (self.dropped if self.places else self.places).append(unit)
+            return
+        at = self._behind(self._subjects()[-1])
+        if at < len(self.parts) and self.parts[at].label == SIDE:
+            self.dropped.append(unit)
+        else:
+            self.parts.insert(at, Part([unit], words_of(unit)))
+        self._forget()
+
+    def _behind(self, subject: Part) -> int:
+        """Where a word about the subject has its place: behind its name and what it wears."""
+        at = 1 + next(i for i, p in enumerate(self.parts) if p is subject)
+        while at < len(self.parts) and self.parts[at].label[0] == "hat":
+            at += 1
+        return at
+
+    def _stand(self) -> None:
+        """Say where both of two subjects stand, and of others nothing."""
+        self.dropped += self.places
+        found = [p for p in self.parts if p.label == SIDE]
+        if len(self._subjects()) != 2 or (len(found) == 2 and found[0].words == found[1].words):
+            self.parts = [p for p in self.parts if p.label != SIDE]
+            self.dropped += [u for p in found for u in p.units]
+            return
+        for who, words in zip(self._subjects(), self.apart, strict=False):
+            at = self._behind(who)
+            if at < len(self.parts) and self.parts[at].label == SIDE:
+                continue
+            side = other_side(found[0].words) if found else words
+            self.parts.insert(at, Part([Unit("entry", "", Entry(*SIDE, side, side))], side))
 
     def _detail(self, unit: Unit, entry: Entry) -> None:
         """Places, times, weathers, scenery and hats: each once, in the captions' own form."""
-        if not any(p.entry is not None and p.entry.label == entry.label for p in self.parts):
+        same = next((p for p in self.parts if p.entry is not None and p.entry.label == entry.label), None)
+        if same is not None and entry.label == WAY and same.words != entry.words:
+            self.dropped.append(unit)  # captions say how the first subject is seen
+        elif same is None:
             words, before = entry.words, ()
             if entry.factor == "hat":
-                words, before = _with_article(words), ("wearing",)
+                words, before = with_article(words), ("wearing",)
             elif entry.factor == "prop":
                 fitting = _BESIDE_ONE if entry.article or entry.value == "balloons" else _BESIDE_MANY
                 before = tuple(next((w for w in reversed(self.links) if w in fitting), "near").split())
-                words = _with_article(words) if entry.article else words
-            self.parts.append(_Part([unit], words, before))
+                words = with_article(words) if entry.article else words
+            self.parts.append(Part([unit], words, before))
         self._forget()
 
     def _forget(self) -> None:
@@ -311,13 +324,13 @@ class _Composer:
         self.links, self.colors, self.sizes, self.doing = [], [], [], []
 
 
-def compose(units: Sequence[Unit]) -> Sentence:
+def compose(units: Sequence[Unit], apart: tuple[Words, ...] = ()) -> Sentence:
     """The sentence for a prompt's units: their order is kept, but a verb before its noun goes behind it.
 
     Subjects get an article, places, times and weathers the captions' prepositions, things the action that they are for.
-    Words are empty if no unit is understood.
+    Words are empty if no unit is understood. Of two subjects `apart` says where they stand, unless the units do.
     """
-    composer = _Composer(list(units))
+    composer = _Composer(list(units), apart)
     composer.run()
     composer.finish()
     if all(part.entry is not None and part.entry.factor == FRAME for part in composer.parts):
@@ -342,10 +355,6 @@ def _in_order(units: Sequence[Unit], order: dict[int, int]) -> list[Unit]:
     return sorted(units, key=lambda u: order.get(id(u), len(order)))
 
 
-def _words_of(unit: Unit) -> Words:
-    return () if unit.entry is None else unit.entry.words
-
-
 def _doing_with(verb: Unit, action: Entry, item: Entry) -> Words:
     """The phrase for an action with a thing that the prompt names after it; empty if they do not go together."""
     table = with_things()
@@ -353,7 +362,3 @@ def _doing_with(verb: Unit, action: Entry, item: Entry) -> Words:
     if same or not verb.source.startswith("play"):
         return same
     return next((w for (_, value), w in table.items() if value == item.value and w[0] == "playing"), ())
-
-
-def _with_article(words: Words) -> Words:
-    return ("an" if words[0][0] in "aeiou" else "a", *words)

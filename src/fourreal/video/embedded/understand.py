@@ -13,6 +13,7 @@ from .abilities import going
 from .phrasebook import ARTICLES, FRAME, Entry
 from .reader import Reader, Unit
 from .sentence import MOST_WORDS, compose
+from .views import SIDE, WAY, places_for, sides_of, way_for
 from .word_table import WordTable
 
 __all__ = ["Understanding", "WordTable", "understand"]
@@ -39,6 +40,8 @@ class Understanding:
         ignored: content words that are not understood.
         light: words at the end that the prompt does not say, "on a sunny day"; "" for none.
         action: what the first subject does, which the prompt does not say, "walking"; "" for none.
+        way: how the first subject is seen, which the prompt does not say, "facing left"; "" for none.
+        places: where two subjects stand, which the prompt does not say, "on the left, on the right"; "" for none.
     """
 
     words: tuple[str, ...]
@@ -46,6 +49,8 @@ class Understanding:
     ignored: tuple[str, ...]
     light: str = ""
     action: str = ""
+    way: str = ""
+    places: str = ""
 
     def line(self) -> str:
         """One line for the user: understood as "a fox jumping" (wolf -> fox; ignored: quantum)."""
@@ -53,10 +58,12 @@ class Understanding:
         notes += [f"ignored: {_listed(self.ignored)}"] if self.ignored else []
         notes += [f"action not said: {self.action}"] if self.action else []
         notes += [f"light not said: {self.light}"] if self.light else []
+        notes += [f"view not said: {self.way}"] if self.way else []
+        notes += [f"places not said: {self.places}"] if self.places else []
         return f'understood as "{" ".join(self.words)}"' + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def understand(prompt: str, table: WordTable, *, complete: bool = False) -> Understanding:
+def understand(prompt: str, table: WordTable, *, complete: bool = False, view: bool = True) -> Understanding:
     """Read a prompt: phrases of captions pass, inflections are resolved, other words go to the nearest known phrase.
 
     Args:
@@ -64,12 +71,18 @@ def understand(prompt: str, table: WordTable, *, complete: bool = False) -> Unde
         table: word vectors.
         complete: have a prompt that leaves the light open say that it is day, and one that has its subject do nothing
             that it goes.
+        view: whether the words are for a clip of running time before a still camera, in which a subject faces one way
+            and two subjects stand side by side: this is said as well, if `complete`. Else what a prompt says of it is
+            ignored.
 
     Raises:
         PromptError: if the prompt is empty, too long, or names nothing that the model knows.
     """
     check_prompt(prompt)
-    units = _units(split_words(prompt), _reader(table))
+    reader = _reader(table)
+    units = _units(split_words(prompt), reader)
+    if not view:
+        units = [replace(u, kind="unknown", entry=None) if _views(u) else u for u in units]
     sentence = compose(units)
     if not sentence.words:
         said = f"; not understood: {_listed(sentence.ignored)}" if sentence.ignored else ""
@@ -79,7 +92,15 @@ def understand(prompt: str, table: WordTable, *, complete: bool = False) -> Unde
             'where (on grass, on the beach, at night, in the rain), as in "a fox jumping on snow at sunset"'
         )
     found = Understanding(sentence.words, sentence.mapped, sentence.ignored)
-    return _lit(_acting(found, units), units) if complete else found
+    if not complete:
+        return found
+    found, units = _acting(found, units)
+    found = _lit(_apart(found, units) if view else found, units)
+    return _turned(found, reader) if view else found
+
+
+def _views(unit: Unit) -> bool:
+    return unit.entry is not None and unit.entry.label in {WAY, SIDE}
 
 
 def _told(found: Understanding, units: Sequence[Unit]) -> set[str]:
@@ -87,14 +108,14 @@ def _told(found: Understanding, units: Sequence[Unit]) -> set[str]:
     return {u.entry.factor for u in units if u.entry is not None and u.source not in found.ignored}
 
 
-def _acting(found: Understanding, units: Sequence[Unit]) -> Understanding:
-    """What was understood, with the first subject going where the prompt has it do nothing.
+def _acting(found: Understanding, units: list[Unit]) -> tuple[Understanding, list[Unit]]:
+    """What was understood, and from what, with the first subject going where the prompt has it do nothing.
 
     Left to chance it may do any of 28 things, and of a few steps comes a body between them.
     """
     subjects = [i for i, u in enumerate(units) if u.entry is not None and u.entry.factor == "subject"]
     if _told(found, units) & {"action", "item"} or not subjects:
-        return found
+        return found, units
     last = subjects[0]
     while last + 1 in subjects:  # "a corgi puppy", "a robot waiter"
         last += 1
@@ -102,10 +123,32 @@ def _acting(found: Understanding, units: Sequence[Unit]) -> Understanding:
     who = next(units[i] for i in subjects if units[i].source not in ignored).entry
     entry = None if who is None else going(who.value)
     if entry is None:
+        return found, units
+    more = [*units[: last + 1], Unit("entry", "", entry), *units[last + 1 :]]
+    words = compose(more).words
+    if len(words) != len(found.words) + len(entry.words):  # there is no room for it
+        return found, units
+    return replace(found, words=words, action=" ".join(entry.words)), more
+
+
+def _apart(found: Understanding, units: Sequence[Unit]) -> Understanding:
+    """What was understood, with the places of two subjects: left open, one may take the other's look."""
+    sentence = compose(units, places_for(found.words))
+    added = [side for side in sides_of(sentence.words) if side not in sides_of(found.words)]
+    if not added or sentence.ignored != found.ignored:  # or there is no room for them
         return found
-    words = compose([*units[: last + 1], Unit("entry", "", entry), *units[last + 1 :]]).words
-    whole = len(words) == len(found.words) + len(entry.words)  # else there is no room for it
-    return replace(found, words=words, action=" ".join(entry.words)) if whole else found
+    return replace(found, words=sentence.words, places=", ".join(added))
+
+
+def _turned(found: Understanding, reader: Reader) -> Understanding:
+    """What was understood, with the way that the first subject faces where the prompt leaves it open."""
+    said = [u.entry for u in reader.units(found.words) if u.entry is not None]
+    doing = next((entry.value for entry in said if entry.factor == "action"), "")
+    way = way_for(doing)
+    who = any(entry.factor == "subject" for entry in said)
+    if not who or any(entry.label == WAY for entry in said) or len(found.words) + len(way) > MOST_WORDS:
+        return found
+    return replace(found, words=found.words + way, way=" ".join(way))
 
 
 def _lit(found: Understanding, units: Sequence[Unit]) -> Understanding:
