@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fourreal.video.base import DRAFTS_APART, KnownFrames
-from fourreal.video.embedded.company import in_both_places, margins, unmixed
-from fourreal.video.embedded.critic import likeness
+from fourreal.video.base import DRAFTS_APART
+from fourreal.video.embedded.company import in_both_places, margins, mixed_last, unmixed
 from fourreal.video.embedded.model import EmbeddedVideoModel
-from fourreal.video.embedded.sampling import sample
+from fourreal.video.embedded.network import BaseNetwork
+from fourreal.video.embedded.sampling import conditions
 from fourreal.video.embedded.stream import EVALUATION_SEED
-from fourreal.worlds import reference_cameras, render, sample_worlds
+from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
+from fourreal.worlds import caption_words, reference_cameras, render, sample_worlds
+from video.tiny import BASE as TINY
 
 
 @pytest.mark.parametrize(
@@ -62,29 +64,36 @@ def test_drafts_are_left_out_by_the_clearest_of_them() -> None:
     assert unmixed([mixed]) == [True]
 
 
-def test_a_mixed_draft_is_liked_less_than_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mixed_draft_is_liked_less_than_any_other_and_one_by_halves_a_little_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "fourreal.video.embedded.company.margins", lambda base, clip, given, others: clip[0, 0, 0, 0, :2]
+    )
+    base, words = BaseNetwork(TINY), caption_words()
+    clear, mixed = torch.zeros(1, 1, 3, 1, 2), torch.zeros(1, 1, 3, 1, 2)
+    clear[0, 0, 0, 0], mixed[0, 0, 0, 0] = torch.tensor([8.0, 20.0]), torch.tensor([3.0, 21.0])
+
+    def liked(caption: str, by_halves: list[bool], known: bool = False) -> list[float]:
+        row = encode_captions([caption], vocabulary_of(words), 40)
+        shown = torch.full((1, 16), known)
+        given = conditions(row, torch.zeros(1, dtype=torch.int64), 16, known=shown)
+        return mixed_last([0.5, 0.2], base, words, [mixed, clear], given, by_halves)
+
+    two = "a horse next to a penguin on grass"
+    assert liked(two, [False, False]) == pytest.approx([-19.5, 0.2])
+    assert liked(two, [True, False]) == pytest.approx([1.5, 0.2]), "by halves both are there"
+    assert liked("a horse on grass", [False, False]) == [0.5, 0.2], "one subject is never mixed"
+    assert liked(two, [False, False], known=True) == [0.5, 0.2], "a known frame says who is there"
+
+
+def test_the_model_tells_which_drafts_are_by_halves(monkeypatch: pytest.MonkeyPatch) -> None:
     model, seen = EmbeddedVideoModel.load(), []
 
-    def told(found: list[torch.Tensor]) -> list[bool]:
-        seen.append(len(found))
-        return [i != wrong for i in range(len(found))]
+    def noted(values: list[float], *rest: object) -> list[float]:
+        seen.append(rest[-1])
+        return values
 
-    monkeypatch.setattr("fourreal.video.embedded.company.unmixed", told)
-    text, wrong = model.encode_text("a horse next to a penguin on grass"), -1
-    whole = [DRAFTS_APART + 1, 3 * DRAFTS_APART + 1]
-    plain = model.likeness(text, whole, steps=1)
-    wrong = plain.index(max(plain))
-    again = model.likeness(text, whole, steps=1)
-    assert again.index(max(again)) == 1 - wrong
-    wrong = 0
-    halves, other = model.likeness(text, [1, whole[0]], steps=1)
-    given = model._conditions(text, torch.zeros(16, dtype=torch.bool), None)
-    clip = sample(model._predictor(2.5, model._halves(text, None, None, 1)), given, None, [1], steps=1)
-    assert halves == pytest.approx(float(likeness(model.critic, model.base, clip, given)) + 1), "both are there"
-    assert other == pytest.approx(plain[0])
-    assert seen == [2, 2, 2]
-    seen.clear()
-    model.likeness(model.encode_text("a horse on grass"), [1, 2], steps=1)
-    frozen, frame = model.encode_text("a horse next to a penguin", context="freeze"), torch.rand(1, 3, 36, 64)
-    model.likeness(frozen, [1, 2], steps=1, known=KnownFrames((0,), frame))
-    assert not seen, "one subject is never mixed, and a known frame says who is there"
+    monkeypatch.setattr("fourreal.video.embedded.model.mixed_last", noted)
+    model.likeness(model.encode_text("a horse next to a penguin on grass"), [1, DRAFTS_APART + 1], steps=1)
+    assert seen == [[True, False]]

@@ -122,11 +122,12 @@ def test_it_needs_the_weights_whose_clips_it_judges(tmp_path: Path) -> None:
 def test_the_shipped_critic_prefers_true_clips_and_right_words() -> None:
     model = EmbeddedVideoModel.load()
     assert model.critic is not None
-    labels = {"action": "walking", "subject": "elephant", "second": "none"}
-    worlds = sample_worlds([EVALUATION_SEED + 3], labels=labels)
-    clip = 2 * render(worlds, reference_cameras(worlds, 16, 64, 36), geometry=False).rgb - 1
-    rows = [model.encode_text(s).payload for s in (captions(worlds)[0], "a red car driving on the street at night")]
-    words = torch.stack(rows)
-    given = conditions(words, torch.zeros(2, dtype=torch.long), 16)
-    right, wrong = likeness(model.critic, model.base, clip.expand(2, -1, -1, -1, -1), given).tolist()
-    assert right > 0 > wrong
+    worlds = sample_worlds([EVALUATION_SEED + 100 + i for i in range(5)], labels={"second": "none"})
+    clips = 2 * render(worlds, reference_cameras(worlds, 16, 64, 36), geometry=False).rgb - 1
+    said = captions(worlds)
+    words = torch.stack([model.encode_text(s).payload for s in [*said, *said[1:], said[0]]])
+    given = conditions(words, torch.zeros(10, dtype=torch.long), 16)
+    right, wrong = likeness(model.critic, model.base, clips.repeat(2, 1, 1, 1, 1), given).chunk(2)
+    assert (right > 0).all(), "true clips"
+    assert (right > wrong).sum() >= 4, "words of another world"
+    assert (right - wrong).mean() > 1

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
-from fourreal.stages.drafts import choose_seed
-from fourreal.video.base import KnownFrames
+from fourreal.video.base import DRAFTS_APART, KnownFrames
 from fourreal.video.embedded.company import words_of_halves
 from fourreal.video.embedded.halves import by_halves
 from fourreal.video.embedded.model import EmbeddedVideoModel
@@ -79,16 +76,6 @@ def test_a_half_follows_its_own_words_and_guidance_is_of_each(weight: float | No
     assert (seam.diff() >= 0).all()
 
 
-class _Seeds:
-    """A model that notes the seeds of drafts."""
-
-    spec = SimpleNamespace(features={"likeness"})
-
-    def likeness(self, text: object, seeds: list[int], **_: object) -> list[float]:
-        self.tried = seeds
-        return [0.0] * len(seeds)
-
-
 def test_words_for_halves_that_agree_draw_as_words_for_the_whole() -> None:
     model = EmbeddedVideoModel.load()
     text = model.encode_text("a cat walking on grass")
@@ -109,9 +96,8 @@ def test_the_shipped_model_draws_two_subjects_by_halves_unless_a_frame_or_a_came
     assert model._halves(one, None, None, 5) is None
     assert model._halves(frozen, None, None, 5) is None
     assert model._halves(two, known, None, 5) is None
-    seeds = _Seeds()
-    choose_seed(seeds, two, 5, 4)  # type: ignore[arg-type]
-    assert [model._halves(two, None, None, seed) is None for seed in seeds.tried] == [False, True, False, True]
+    drafts = [5 + DRAFTS_APART * i for i in range(4)]
+    assert [model._halves(two, None, None, seed) is None for seed in drafts] == [False, True, False, True]
     drawn = model.generate(two, seed=3, steps=2, size=(36, 64))
     given = model._conditions(two, torch.zeros(16, dtype=torch.bool), None)
     of_left = sample(model._predictor(2.5, halves[:1].expand(2, -1, -1)), given, None, [3], steps=2)[0]
