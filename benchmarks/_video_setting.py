@@ -15,7 +15,7 @@ from fourreal.core.replay import Replays
 from fourreal.metrics import psnr
 from fourreal.stages.videos import VideosConfig
 from fourreal.video.base import DRAFTS_APART
-from fourreal.video.embedded.company import mixed_last, words_of_halves
+from fourreal.video.embedded.company import drawn_whole, mixed_last, of_two, words_of_halves
 from fourreal.video.embedded.critic import CriticNetwork, likeness
 from fourreal.video.embedded.network import CONTEXTS, BaseNetwork, Conditions
 from fourreal.video.embedded.sampling import Predictor, conditions, sample
@@ -184,7 +184,7 @@ class Setting:
     def _told(self, given: Conditions) -> Conditions:
         """What to draw from: of two subjects in frozen time, as the model does, known frames without words."""
         shown = (given.context == 1) & given.known.any(1)
-        two = [words_of_halves(words, self.vocabulary) is not None for words in given.words]
+        two = [of_two(words, self.vocabulary) for words in given.words]
         silent = shown & torch.tensor(two, device=self.device)
         return given._replace(words=given.words.masked_fill(silent[:, None], 0))
 
@@ -192,7 +192,7 @@ class Setting:
         """Words for the halves of the pictures, as the model draws two subjects; None if no clip needs them."""
         open_view = ~(given.known.any(1) | given.has_camera.bool() | (given.context == 1))
         found = [
-            words_of_halves(words, self.vocabulary) if free and not seed // DRAFTS_APART % 2 else None
+            words_of_halves(words, self.vocabulary) if free and not drawn_whole(seed) else None
             for words, free, seed in zip(given.words, open_view.tolist(), seeds, strict=True)
         ]
         if all(halves is None for halves in found):

@@ -235,7 +235,7 @@ class Completes(Protocol):
     """What a model offers beside the protocol that draws any light and any action unless the prompt says which."""
 
     def encode_complete(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
-        """As `encode_text`, for drawing: by day and going, where the prompt leaves that open; `understood` says so."""
+        """As `encode_text`, for drawing; light, action or view that it leaves open `understood` tells."""
         ...
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from fourreal.video.base import DRAFTS_APART
 from fourreal.worlds.captions import CLOTHED
 from fourreal.worlds.facing import SIDES
 
@@ -56,6 +57,19 @@ def mixed_last(
         value + _BY_HALVES if halves else value if both else value - _MIXED
         for value, both, halves in zip(values, clear, by_halves, strict=True)
     ]
+
+
+def drawn_whole(seed: int) -> bool:
+    """Whether two subjects are drawn whole from a seed, as in every other draft of a clip.
+
+    What is wider than half of the picture has no room in a half.
+    """
+    return bool(seed // DRAFTS_APART % 2)
+
+
+def of_two(row: Int64[Tensor, " L"], vocabulary: Sequence[str]) -> bool:
+    """Whether a caption has two subjects; see `words_of_halves`."""
+    return words_of_halves(row, vocabulary) is not None
 
 
 def words_of_halves(row: Int64[Tensor, " L"], vocabulary: Sequence[str]) -> Int64[Tensor, "2 1 L"] | None:

@@ -15,7 +15,6 @@ from torch import Tensor
 from fourreal.core.replay import Replays
 from fourreal.io.frames import resize_frames
 from fourreal.video.base import (
-    DRAFTS_APART,
     CameraPath,
     Context,
     Feature,
@@ -30,7 +29,7 @@ from fourreal.video.base import (
     check_known,
 )
 
-from .company import mixed_last, words_of_halves
+from .company import drawn_whole, mixed_last, of_two, words_of_halves
 from .critic import CriticNetwork, likeness
 from .network import CONTEXTS, BaseNetwork, Conditions
 from .sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS, Predictor, conditions, sample
@@ -276,19 +275,16 @@ class EmbeddedVideoModel:
         """
         if known is None or text.context != "freeze":
             return given, GUIDANCE
-        if words_of_halves(given.words[0], self.vocabulary) is not None:
+        if of_two(given.words[0], self.vocabulary):
             return given.without_text(), 1.0
         return given, FROZEN_GUIDANCE
 
     def _halves(
         self, text: TextCondition, known: KnownFrames | None, camera: CameraPath | None, seed: int
     ) -> Tensor | None:
-        """What halves are drawn from, where two subjects stand before a still camera and no frame shows them.
-
-        Every other draft is drawn whole all the same: what is wider than half of the picture has no room in one.
-        """
+        """What halves are drawn from, where two subjects stand before a still camera and no frame shows them."""
         open_view = text.context == "dynamic" and known is None and camera is None
-        if not open_view or seed // DRAFTS_APART % 2 or not isinstance(text.payload, Tensor):
+        if not open_view or drawn_whole(seed) or not isinstance(text.payload, Tensor):
             return None
         return words_of_halves(text.payload.to(self.device), self.vocabulary)
 

@@ -69,7 +69,7 @@ class _Composer:
                 self._entry(i, unit, entry)
 
     def _subjects(self) -> list[Part]:
-        return [p for p in self.parts if p.entry is not None and p.entry.factor == "subject"]
+        return [p for p in self.parts if p.label[0] == "subject"]
 
     def _goes_on(self, unit: Unit) -> bool:
         """Whether a comparison goes on with the unit: to a preposition, or a verb where the sentence has none."""
@@ -77,7 +77,7 @@ class _Composer:
             return unit.link in {"like", "is", "and", "that"}
         if unit.entry is not None and unit.entry.factor in {"ground", "sky", "weather"} and " " in unit.source:
             return False  # "in the rain" is one phrase
-        acting = any(p.entry is not None and p.entry.factor == "action" for p in self.parts)
+        acting = any(p.label[0] == "action" for p in self.parts)
         return acting or unit.entry is None or unit.entry.factor != "action"
 
     def finish(self) -> None:
@@ -305,7 +305,7 @@ class _Composer:
 
     def _detail(self, unit: Unit, entry: Entry) -> None:
         """Places, times, weathers, scenery and hats: each once, in the captions' own form."""
-        same = next((p for p in self.parts if p.entry is not None and p.entry.label == entry.label), None)
+        same = next((p for p in self.parts if p.label == entry.label), None)
         if same is not None and entry.label == WAY and same.words != entry.words:
             self.dropped.append(unit)  # captions say how the first subject is seen
         elif same is None:
