@@ -235,7 +235,7 @@ class Completes(Protocol):
     """What a model offers beside the protocol that draws any light and any action unless the prompt says which."""
 
     def encode_complete(self, prompt: str, *, context: Context = "dynamic") -> TextCondition:
-        """As `encode_text`, for drawing; light, action or view that it leaves open `understood` tells."""
+        """As `encode_text`, for drawing: light, action and view are chosen where left open; `understood` says so."""
         ...
 
 
