@@ -56,6 +56,9 @@ def test_what_captions_cannot_say_of_a_view_is_reported() -> None:
         ("an owl nodding at night from behind", ""),
         ("a fox walking at night", ""),
         ("my kitten just won't stop spinning", ""),
+        ("my cat playing the guitar at night", "seen from the front"),
+        ("my cat playing the piano at night", ""),  # it would be seen over the piano
+        ("a fox watching television at night", ""),
         ("the beach at night", ""),
     ],
 )

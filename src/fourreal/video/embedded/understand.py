@@ -144,7 +144,7 @@ def _turned(found: Understanding, reader: Reader) -> Understanding:
     """What was understood, with the way that the first subject faces where the prompt leaves it open."""
     said = [u.entry for u in reader.units(found.words) if u.entry is not None]
     doing = next((entry.value for entry in said if entry.factor == "action"), "")
-    way = way_for(doing)
+    way = way_for(doing, found.words)
     who = any(entry.factor == "subject" for entry in said)
     if not who or any(entry.label == WAY for entry in said) or len(found.words) + len(way) > MOST_WORDS:
         return found

@@ -27,6 +27,8 @@ _SAID: dict[str, str] = {
 _MOVING = frozenset(
     ("driving", "flying", "jumping", "rolling", "running", "sailing", "sleeping", "spinning", "swimming", "walking")
 )
+# From the front these would be seen over what they look at: a cat's face was keys of its piano (looked at).
+_HIDDEN = frozenset(("piano", "movie", "television"))
 
 
 @lru_cache(maxsize=1)
@@ -39,13 +41,14 @@ def views() -> tuple[Entry, ...]:
     )
 
 
-def way_for(action: str) -> Words:
-    """How to see a subject of which this is not said: from the front if it stays in its place, so that its face shows.
+def way_for(action: str, words: Words) -> Words:
+    """How to see a subject of which this is not said: from the front if its face shows so and it stays in its place.
 
     Args:
         action: what the subject does; "" if nothing is known.
+        words: of the caption; in them is what it may hide behind.
     """
-    return () if action in _MOVING else tuple(FRONT.split())
+    return () if action in _MOVING or _HIDDEN.intersection(words) else tuple(FRONT.split())
 
 
 def places_for(words: Sequence[str]) -> tuple[Words, Words]:
