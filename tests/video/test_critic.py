@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -78,6 +79,24 @@ def test_the_model_offers_it_and_what_it_says_depends_on_the_seed_alone(folder: 
     path[:, 0] = torch.linspace(0, 1, 10)
     known = KnownFrames((0,), clip[:1])
     assert model.likeness(frozen, [3], known=known, camera=CameraPath(path)) != model.likeness(frozen, [3], known=known)
+
+
+def test_the_draft_that_is_taken_is_not_drawn_again(folder: Path) -> None:
+    model, fresh = EmbeddedVideoModel.load(folder), EmbeddedVideoModel.load(folder)
+    text = model.encode_text("a fox jumping")
+    model.likeness(text, [3, 4])
+    evaluations: list[int] = []
+    told: list[tuple[int, int]] = []
+    model.base.register_forward_hook(lambda *_: evaluations.append(1))
+    clip = model.generate(text, seed=4, on_step=lambda done, total: told.append((done, total)))
+    assert not evaluations
+    assert told == [(10, 11), (11, 11)]
+    torch.testing.assert_close(clip, fresh.generate(text, seed=4), atol=0, rtol=0)
+    others: list[dict[str, Any]] = [{"seed": 4}, {"seed": 3, "steps": 9}, {"seed": 3, "guidance": 1.0}]
+    for other in others:  # it is taken once; other steps or guidance draw another clip
+        evaluations.clear()
+        model.generate(text, **other)
+        assert evaluations
 
 
 def test_what_the_base_network_sees_is_what_its_blocks_hold() -> None:

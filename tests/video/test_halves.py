@@ -112,7 +112,7 @@ def test_of_two_subjects_in_frozen_time_a_known_frame_says_all(monkeypatch: pyte
         asked.append((bool(given.words.any()), predictor.guidance))
         return torch.zeros(1, 16, 3, 36, 64)
 
-    monkeypatch.setattr("fourreal.video.embedded.model.sample", noted)
+    monkeypatch.setattr("fourreal.video.embedded.drafted.sample", noted)
     known = KnownFrames((0,), torch.rand(1, 3, 36, 64))
     for prompt in ("a knight riding a horse", "a horse"):
         for context in ("freeze", "dynamic"):

@@ -35,7 +35,7 @@ class Drawing:
         frame: frame of the reference clip that is frozen, from 0; auto takes a sharp one that a walk round it suits.
         from_frame: picture to start from.
         drafts: draw every clip small from so many seeds, and keep the one that the model thinks looks best; 4 if not
-            given, 2 for a preview.
+            given, 2 for a preview; frozen clips, which frames are known of, from half as many.
         takes: draw so many freeze-time clips and keep the one whose frames agree best: for subjects that come apart.
         steps: evaluations of the network a clip; more are slower and a little cleaner.
         weights: folder with networks of your own from `4real train-video-model`.

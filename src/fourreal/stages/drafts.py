@@ -8,7 +8,7 @@ from typing import Any
 
 from fourreal.video.base import DRAFTS_APART, CameraPath, Chooses, KnownFrames, TextCondition, VideoModel
 
-SHARE = 0.7  # of the time of a clip, if it is chosen from drafts
+SHARE = 0.9  # of the time of a clip, if it is chosen from drafts: what is left is to enlarge it
 
 
 @dataclass(frozen=True)

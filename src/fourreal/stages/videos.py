@@ -67,7 +67,8 @@ class VideosConfig:
         steps: evaluations of the network a clip; None for the model's own choice.
         retries: how often a bad freeze-time clip is drawn again.
         drafts: every clip is first drawn small from so many seeds; that of them is taken whose draft looks most like a
-            true clip to the model's critic. A model without a critic takes the first.
+            true clip to the model's critic. Of frozen clips with known frames, which say more than noise does, half as
+            many. A model without a critic takes the first.
         takes: so many whole freeze-time clips are drawn, and the one that a static scene explains best is kept.
     """
 
@@ -255,8 +256,10 @@ def _drawn(
         studio.tell(News(doing=f"drafts of the {name}", share=studio.share(SHARE * done / total)))
 
     config = studio.config
+    shown = known is not None and text.context == "freeze"
+    count = max(1, config.drafts // 2) if shown else config.drafts
     chosen = choose_seed(
-        studio.model, text, seed, config.drafts, known=known, camera=camera, steps=config.steps, on_step=drafting
+        studio.model, text, seed, count, known=known, camera=camera, steps=config.steps, on_step=drafting
     )
     begun = SHARE if chosen.drafts else 0.0
 

@@ -31,8 +31,9 @@ from fourreal.video.base import (
 
 from .company import drawn_whole, mixed_last, of_two, words_of_halves
 from .critic import CriticNetwork, likeness
+from .drafted import Drafted, Drawing
 from .network import CONTEXTS, BaseNetwork, Conditions
-from .sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS, Predictor, conditions, sample
+from .sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS, Predictor, conditions
 from .understand import Understanding, WordTable, understand
 from .upsampler import SCALE, UpsamplerNetwork
 from .upsampling import upsample
@@ -54,6 +55,7 @@ class EmbeddedVideoModel:
         critic: tells which of several clips looks most like a true one; None where none was trained for the base.
         replays: recordings of the base on a GPU, where launching its kernels takes longer than running them; None
             to launch them.
+        drafted: the drafts that `likeness` drew last: `generate` draws none of them again.
     """
 
     base: BaseNetwork
@@ -63,6 +65,7 @@ class EmbeddedVideoModel:
     history: History
     critic: CriticNetwork | None = None
     replays: Replays | None = field(default_factory=Replays, repr=False)
+    drafted: Drafted = field(default_factory=Drafted, init=False, repr=False)
 
     @staticmethod
     def load(folder: Path | str | None = None, device: torch.device | str = "cpu") -> EmbeddedVideoModel:
@@ -153,8 +156,7 @@ class EmbeddedVideoModel:
         steps = STEPS if steps is None else steps
         if steps < 1:
             raise VideoModelError(f"steps must be at least 1, got {steps}; {STEPS} is usual")
-        small, mask = self._known(known)
-        given = self._conditions(text, mask, camera)
+        _, mask = self._known(known)
         final = size == full
         total = steps + final
 
@@ -162,10 +164,7 @@ class EmbeddedVideoModel:
             if on_step is not None:
                 on_step(done, total)
 
-        clear = None if small is None else small[None].to(self.device)
-        told, usual = self._told(given, text, known)
-        predictor = self._predictor(usual if guidance is None else guidance, self._halves(text, known, camera, seed))
-        clip = sample(predictor, told, clear, [seed], steps=steps, on_step=tell)[0]
+        clip = self.drafted.take(self._drawing(text, known, camera, seed, steps, guidance), tell)[0]
         clip = ((clip + 1) / 2).clamp(0, 1)
         given_frames = None if known is None else self._placed(known, size)
         if final:
@@ -200,10 +199,7 @@ class EmbeddedVideoModel:
                 "or draw a single clip"
             )
         steps = STEPS if steps is None else steps
-        small, mask = self._known(known)
-        given = self._conditions(text, mask, camera)
-        clear = None if small is None else small[None].to(self.device)
-        told, guidance = self._told(given, text, known)
+        given = self._conditions(text, self._known(known)[1], camera)
         found, clips, by_halves = [], [], []
         for number, seed in enumerate(seeds):  # one by one: a CPU gains nothing from more, a GPU replays a recording
 
@@ -211,10 +207,10 @@ class EmbeddedVideoModel:
                 if on_step is not None:
                     on_step(before * total + done, len(seeds) * total)
 
-            predictor = self._predictor(guidance, self._halves(text, known, camera, seed))
-            clips.append(sample(predictor, told, clear, [seed], steps=steps, on_step=tell))
+            drawing = self._drawing(text, known, camera, seed, steps)
+            clips.append(self.drafted.draw(drawing, tell))
             found.append(float(likeness(self.critic, self.base, clips[-1], given)))
-            by_halves.append(predictor.halves is not None)
+            by_halves.append(drawing.predictor.halves is not None)
         return mixed_last(found, self.base, self.vocabulary, clips, given, by_halves)
 
     @torch.no_grad()
@@ -263,6 +259,21 @@ class EmbeddedVideoModel:
         levels = torch.full((1,), level, device=self.device)
         clean = self._predictor(guidance)(torch.where(where, clear, noisy), levels, given)
         return torch.where(where, clear, clean)[0].to(x)
+
+    def _drawing(
+        self,
+        text: TextCondition,
+        known: KnownFrames | None,
+        camera: CameraPath | None,
+        seed: int,
+        steps: int,
+        guidance: float | None = None,
+    ) -> Drawing:
+        small, mask = self._known(known)
+        clear = None if small is None else small[None].to(self.device)
+        told, usual = self._told(self._conditions(text, mask, camera), text, known)
+        weight = usual if guidance is None else guidance
+        return Drawing(self._predictor(weight, self._halves(text, known, camera, seed)), told, clear, seed, steps)
 
     def _predictor(self, guidance: float, halves: Tensor | None = None) -> Predictor:
         return Predictor(self.base, self.history.guided, guidance, self.replays, halves)
