@@ -204,7 +204,9 @@ class Setting:
         """As `generate`, the draft of several that the critic likes best, as runs draw them."""
         if self.critic is None:
             return self.generate(given, clear)
-        clips, values = self.drafts(given, clear)
+        shown = bool(given.known.any()) and int(given.context[0]) == CONTEXTS.index("freeze")
+        count = max(1, DRAFTS // 2) if shown else DRAFTS
+        clips, values = self.drafts(given, clear, count)
         for i in range(clips.shape[1]):
             one = slice(i, i + 1)
             each = mixed_last(
@@ -213,14 +215,14 @@ class Setting:
                 self.vocabulary,
                 list(2 * clips[:, one] - 1),
                 given.at(one),
-                [self._halves(given.at(one), [k * DRAFTS_APART]) is not None for k in range(DRAFTS)],
+                [self._halves(given.at(one), [k * DRAFTS_APART]) is not None for k in range(count)],
             )
             values[:, i] = values.new_tensor(each)
         return liked(clips, values)
 
-    def drafts(self, given: Conditions, clear: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """`DRAFTS` clips [D, B, F, 3, H, W] of each condition, and what the critic says of them [D, B]."""
-        clips = [self.generate(given, clear, first_seed=i * DRAFTS_APART) for i in range(DRAFTS)]
+    def drafts(self, given: Conditions, clear: Tensor | None = None, count: int = DRAFTS) -> tuple[Tensor, Tensor]:
+        """`count` clips [D, B, F, 3, H, W] of each condition, and what the critic says of them [D, B]."""
+        clips = [self.generate(given, clear, first_seed=i * DRAFTS_APART) for i in range(count)]
         return torch.stack(clips), torch.stack([self.likeness(c, given) for c in clips])
 
     def likeness(self, clips: Tensor, given: Conditions) -> Tensor:
