@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import tyro
@@ -47,6 +48,9 @@ def main() -> None:
             prog="4real",
             description="From a sentence, or two clips, to a 4D scene you can fly around.",
         )
+    except BrokenPipeError:  # whoever reads what we print has seen enough: `4real --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written as Python ends
+        sys.exit(141)
     except KeyboardInterrupt as stop:
         how = str(stop) or "run the same command again to go on from the last checkpoint"
         print(f"\nstopped; {how}", file=sys.stderr)  # noqa: T201

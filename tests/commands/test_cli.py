@@ -75,6 +75,16 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "run the same command again" in capsys.readouterr().err
 
 
+def test_who_has_read_enough_gets_no_traceback() -> None:
+    """`4real lift --help | head -1`."""
+    with subprocess.Popen([sys.executable, "-m", "fourreal", "lift", "--help"], stdout=-1, stderr=-1) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 def test_worlds_draws_a_sheet(tmp_path: Path) -> None:
     from PIL import Image
 

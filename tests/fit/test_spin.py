@@ -203,4 +203,16 @@ def test_who_goes_most_of_the_way_round_may_be_met_by_shifting_too(
     monkeypatch.setattr("fourreal.fit.spin._BETTER", 0.0)  # as if shifting met every frame
     steps = torch.arange(FRAMES) - INSTANT
     assert find_spin(scene(), filmed(torch.deg2rad(24.0 * steps)), busy(), UP, render) is not None
-    assert find_spin(scene(), filmed(torch.deg2rad(8.0 * steps)), busy(), UP, render) is None, "may as well go past"
+    assert find_spin(scene(), filmed(torch.deg2rad(12.0 * steps)), busy(), UP, render) is None, "may as well go past"
+
+
+def test_who_goes_most_of_the_way_round_may_be_met_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drawn kitten has another face with every turn, and is met badly; in this order alone it goes round."""
+    steps = torch.arange(FRAMES) - INSTANT
+    part, whole = (filmed(torch.deg2rad(speed * steps)) for speed in (12.0, 24.0))
+    assert find_spin(scene(), part, busy(), UP, render) is not None
+    monkeypatch.setattr("fourreal.fit.spin._WORTH", 0.0)
+    assert find_spin(scene(), part, busy(), UP, render) is None
+    assert find_spin(scene(), whole, busy(), UP, render) is not None
+    monkeypatch.setattr("fourreal.fit.spin._WORTH_ROUND", 0.0)
+    assert find_spin(scene(), whole, busy(), UP, render) is None

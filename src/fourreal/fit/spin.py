@@ -33,6 +33,7 @@ _STEADY = 0.4  # cost of a change of speed by one step a frame, as a share of wh
 _LARGE = 96  # pixels of width that suffice
 _CHANGE = 0.06  # a pixel that leaves its colour at the instant by so much at some time is compared
 _WORTH = 0.9  # of the error at rest that turning must not exceed
+_WORTH_ROUND = 0.95  # the same, of who goes most of the way round: a body drawn anew with every turn is met badly
 _BETTER = 0.95  # of the error with the subject at any place near, frame by frame, that turning must not exceed
 _TURNED = math.radians(60)  # the subject must turn by so much at some time; less is for followed points
 _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
@@ -79,6 +80,11 @@ class Spin:
     def turns(self) -> bool:
         """Whether it is more than points can be followed through."""
         return float(self.angles.abs().max()) >= _TURNED
+
+    @property
+    def goes_round(self) -> bool:
+        """Whether it is most of the way round."""
+        return float(self.angles.max() - self.angles.min()) >= _ROUND
 
     def turn(self, motion: NodeField) -> None:
         """Have the nodes of `motion` in the room turn so, and what lies outside follow none of them."""
@@ -138,7 +144,7 @@ def find_spin(
         return None
     least = min(spin.worth for spin in found)
     best = next(spin for spin in found if spin.worth <= least + _SAME)
-    if not best.turns or best.worth > _WORTH:
+    if not best.turns or best.worth > (_WORTH_ROUND if best.goes_round else _WORTH):
         return None
     return _believed(best, clips, splats, sides, busy & best.room.holds(gaussians.means), render)
 
@@ -150,7 +156,7 @@ def _believed(
     places, still = _spread(sides, _ABOUT, _NEARER), spin.angles.new_zeros(1)
     cost = _costs_anywhere(clips, splats, spin.room, turning, places, render)
     wandering = _wandering(spin, cost, places, _WALK / float(sides[0].norm()), clips.instant)
-    if float(wandering.angles.max() - wandering.angles.min()) >= _ROUND and _in_order(cost.amin(2), clips.instant):
+    if wandering.goes_round and _in_order(cost.amin(2), clips.instant):
         return wandering
     there = _spread(sides, _ASIDE, _AHEAD)
     moved = _costs(clips, _turned(splats, spin.room, turning, still, there), render)
