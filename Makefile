@@ -13,8 +13,9 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -q -c constraint
 demo: $(VENV)/.installed
 	$(BIN)/4real generate "a panda dancing on grass at sunset" --out out/panda
 
+# A process a core, each with the tests of whole files, which share what they train; two threads in one gain less.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,9 @@ _CHECKED = [
     "guidance",
     "export",
 ]
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):  # processes that share the cores, children too
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
+    os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 jaxtyping.install_import_hook([f"fourreal.{name}" for name in _CHECKED], "typecheck.checker")
 
 

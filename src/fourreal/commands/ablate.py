@@ -119,7 +119,9 @@ def ablate(
     gaussians = min(20_000, round(20_000 * size / 256))
     run_ablation(ablation, cases, chosen, range(seeds), effort=effort, gaussians=gaussians, on_fit=show)
     console.print(_table(ablation.summary()))
-    console.print(f"figures in {out / RESULTS}, pictures in {out / SHEET}", markup=False, highlight=False)
+    console.print(
+        f"figures in {out / RESULTS}, pictures in {out / SHEET}", markup=False, highlight=False, soft_wrap=True
+    )
     return 0
 
 

@@ -40,5 +40,8 @@ def demo(seed: int = 3, out: Path = Path("out/demo"), device: DeviceName = "auto
         f"held-out PSNR {result.psnr:.2f} dB, SSIM {result.ssim:.3f}; {result.gaussians} Gaussians, "
         f"fitted in {result.seconds:.0f} s"
     )
-    console.print(f"look at {out}/truth_vs_render.png and {out}/orbit.mp4; {out}/scene.ply opens in any splat viewer")
+    console.print(
+        f"look at {out}/truth_vs_render.png and {out}/orbit.mp4; {out}/scene.ply opens in any splat viewer",
+        soft_wrap=True,
+    )
     return 0

@@ -88,7 +88,7 @@ def evaluate(
     console.print(table)
     path = run / "evaluation.json" if out is None else out
     write_json(path, {"groups": judged.groups, "alignment": judged.alignment, "notes": list(judged.notes)})
-    console.print(f"also in {path}; in short:", markup=False, highlight=False)
+    console.print(f"also in {path}; in short:", markup=False, highlight=False, soft_wrap=True)
     short = {
         name: {k: round(row[k], 4) for k in ("psnr", "ssim", "lpips") if k in row}
         for name, row in judged.groups.items()

@@ -71,7 +71,7 @@ def export(
         else:
             paths = _files(run, to, lifted, out, moments)
     for line in _summary(paths):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
