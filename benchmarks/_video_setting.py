@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fourreal.core.replay import Replays
 from fourreal.metrics import psnr
+from fourreal.stages.drafts import drafts_for
 from fourreal.stages.videos import VideosConfig
 from fourreal.video.base import DRAFTS_APART
 from fourreal.video.embedded.company import drawn_whole, mixed_last, of_two, words_of_halves
@@ -205,7 +206,7 @@ class Setting:
         if self.critic is None:
             return self.generate(given, clear)
         shown = bool(given.known.any()) and int(given.context[0]) == CONTEXTS.index("freeze")
-        count = max(1, DRAFTS // 2) if shown else DRAFTS
+        count = drafts_for(DRAFTS, shown=shown)
         clips, values = self.drafts(given, clear, count)
         for i in range(clips.shape[1]):
             one = slice(i, i + 1)

@@ -19,6 +19,16 @@ class Chosen:
     drafts: list[dict[str, Any]]
 
 
+def drafts_for(count: int, *, shown: bool) -> int:
+    """How many drafts to draw where `count` are asked for: of frozen time that is shown, half; see `VideosConfig`.
+
+    Args:
+        count: of clips that words alone decide.
+        shown: whether time is frozen and a frame known, which says more than noise does.
+    """
+    return max(1, count // 2) if shown else count
+
+
 def choose_seed(
     model: VideoModel,
     text: TextCondition,

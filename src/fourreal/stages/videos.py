@@ -34,7 +34,7 @@ from fourreal.video.extend import (
 )
 from fourreal.video.soundness import Soundness, choose_frame, examine, frame_scores
 
-from .drafts import SHARE, Chosen, choose_seed
+from .drafts import SHARE, Chosen, choose_seed, drafts_for
 from .freezing import candidates, tries_frames, try_frames
 from .news import Desk, News, Tell
 from .turning import CPU, explained
@@ -256,8 +256,7 @@ def _drawn(
         studio.tell(News(doing=f"drafts of the {name}", share=studio.share(SHARE * done / total)))
 
     config = studio.config
-    shown = known is not None and text.context == "freeze"
-    count = max(1, config.drafts // 2) if shown else config.drafts
+    count = drafts_for(config.drafts, shown=known is not None and text.context == "freeze")
     chosen = choose_seed(
         studio.model, text, seed, count, known=known, camera=camera, steps=config.steps, on_step=drafting
     )

@@ -156,7 +156,6 @@ class EmbeddedVideoModel:
         steps = STEPS if steps is None else steps
         if steps < 1:
             raise VideoModelError(f"steps must be at least 1, got {steps}; {STEPS} is usual")
-        _, mask = self._known(known)
         final = size == full
         total = steps + final
 
@@ -164,7 +163,8 @@ class EmbeddedVideoModel:
             if on_step is not None:
                 on_step(done, total)
 
-        clip = self.drafted.take(self._drawing(text, known, camera, seed, steps, guidance), tell)[0]
+        drawing = self._drawing(text, known, camera, seed, steps, guidance)
+        clip, mask = self.drafted.take(drawing, tell)[0], drawing.told.known[0].cpu()
         clip = ((clip + 1) / 2).clamp(0, 1)
         given_frames = None if known is None else self._placed(known, size)
         if final:
