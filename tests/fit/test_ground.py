@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.geometry import look_at, quat_to_matrix
-from fourreal.fit.ground import Plane, Rays, ground_plane
+from fourreal.fit.ground import Plane, Rays, ground_plane, level_ground
 from fourreal.fit.seeding import seed_gaussians
 from fourreal.fit.static import Targets, views_of
 from fourreal.fit.stereo import Stereo, depth_maps
@@ -64,6 +64,13 @@ def found(points: Tensor, cameras: Cameras) -> Plane | None:
     return ground_plane(rays_of(cameras), disparity, sure, 0.01, UP, torch.Generator().manual_seed(0))
 
 
+def under(points: Tensor, cameras: Cameras) -> Plane | None:
+    """The level ground under what is about the origin."""
+    disparity, sure = seen(points, cameras)
+    generator = torch.Generator().manual_seed(0)
+    return level_ground(rays_of(cameras), disparity, sure, 0.01, UP, torch.zeros(3), 1.2, generator)
+
+
 def scattered(count: int, low: tuple[float, float, float], high: tuple[float, float, float]) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.tensor(low) + torch.rand(count, 3, generator=generator) * (torch.tensor(high) - torch.tensor(low))
@@ -89,6 +96,28 @@ def test_the_ground_is_found_under_clutter() -> None:
 )
 def test_what_is_no_ground_is_not_taken_for_one(points: Tensor) -> None:
     assert found(points, ring()) is None
+
+
+def test_what_stands_on_a_smooth_road_says_where_it_is() -> None:
+    car = scattered(2000, (-0.7, -0.7, 0), (0.7, 0.7, 0.8))
+    wheels = scattered(150, (-0.7, -0.7, 0), (0.7, 0.7, 0.01))
+    road = torch.cat((car, wheels))
+    assert found(road, ring()) is None, "too little of the ground is seen for a plane of its own"
+    plane = under(road, ring())
+    assert plane is not None
+    assert torch.equal(plane.normal, UP)
+    assert abs(plane.offset) < 0.08
+    far = torch.cat((road, scattered(2000, (-2, 1.5, -0.8), (2, 2, -0.7))))
+    ditch = under(far, ring())
+    assert ditch is not None, "what lies lower farther away is not asked"
+    assert abs(ditch.offset) < 0.08
+
+
+def test_what_has_much_below_it_stands_on_nothing() -> None:
+    hanging = torch.cat((scattered(600, (-0.7, -0.7, 0), (0.7, 0.7, 0)), scattered(400, (-0.5, -0.5, -1), (0.5, 0.5, 0))))
+    plane = under(hanging, ring())
+    assert plane is None or plane.offset < -0.5
+    assert under(scattered(8, (-0.7, -0.7, 0), (0.7, 0.7, 0)), ring()) is None
 
 
 def test_ground_without_texture_lies_on_the_plane_and_sky_far_away() -> None:

@@ -69,3 +69,14 @@ def test_the_ground_a_subject_passes_over_holds_still() -> None:
     assert bool((above <= busy).all())
     assert 0 < int(above.sum()) <= int(busy.sum()) // 2
     assert float(means[above, 2].min()) > height
+
+
+def test_a_hill_behind_the_subject_is_no_limb_of_it() -> None:
+    clips = filmed()
+    subject = torch.tensor([[0.0, 0.0, 0.4], [0.1, 0.2, 0.3], [-0.2, 0.0, 0.2]])
+    hill = torch.tensor([[-1.0, 0.0, 0.09], [-1.2, 0.1, 0.12], [0.3, 1.2, 0.1]])
+    ground, still = Plane(torch.tensor([0.0, 0.0, 1.0]), 0.0), filmed(still=True)
+    points, one = torch.cat((subject, hill)), torch.tensor(1.0)
+    assert moving(still, points, torch.zeros(3), one, ground).tolist() == [True] * 3 + [False] * 3
+    assert moving(still, points, torch.zeros(3), one).all(), "without a ground all of it is near"
+    assert not moving(clips, hill, torch.zeros(3), one, ground).any()

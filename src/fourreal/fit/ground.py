@@ -1,12 +1,14 @@
 """The plane on which a scene stands, from depth maps: what has no texture probably lies on it, or far away.
 
 Depth maps are sure of textured surfaces only. Snow, water, far grass and fog match at every depth; a plane through the
-sure points that has (nearly) nothing behind it and all cameras before it is the best guess for them.
+sure points that has (nearly) nothing behind it and all cameras before it is the best guess for them. Where too few are
+sure for that (a smooth road), what is looked at stands on something all the same, and it is level.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,6 +21,8 @@ _LEAST = 0.25  # of the points must lie on the plane
 _BEHIND = 0.08  # of the points may lie behind it
 _LEVEL = 0.7  # cosine of its normal and the cameras' up: a wall is no ground
 _FAR = 3.0  # tolerances of disparity: what is farther is no help
+_LEVELS = 64  # heights that are tried for a level ground, from the lowest of the points to their middle
+_STANDS = 0.05  # of the points near what is looked at, more than lie behind it, must lie on a level ground
 
 
 @dataclass(frozen=True)
@@ -80,15 +84,10 @@ def ground_plane(
         up: unit vector, roughly.
         generator: a CPU generator.
     """
-    view, y, x = (sure & (disparity > _FAR * tolerance)).nonzero(as_tuple=True)
-    if len(view) < _FEWEST:
+    places = _places(rays, disparity, sure, tolerance, generator)
+    if len(places.points) < _FEWEST:
         return None
-    some = torch.randperm(len(view), generator=generator)[:_POINTS]
-    view, y, x = view[some], y[some], x[some]
-    seen = disparity[view, y, x]
-    origins, directions = rays.origins[view], rays.directions[view, y, x]
-    points = origins + directions / seen[:, None]
-
+    points = places.points
     triples = points[torch.randint(len(points), (_TRIES, 3), generator=generator)]
     normals = torch.linalg.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
     normals = normals / normals.norm(dim=1, keepdim=True).clamp_min(1e-12)
@@ -98,12 +97,68 @@ def ground_plane(
         plane = _facing(normal, float(normal @ point), rays.origins)
         if plane is None:
             continue
-        on, behind = _shares(plane, origins, directions, seen, tolerance)
+        on, behind = _shares(plane, places, tolerance)
         if behind < _BEHIND and on - behind > worth:
             best, worth = plane, on - behind
     if best is None or worth < _LEAST:
         return None
-    return _refined(best, origins, directions, seen, points, tolerance, rays.origins)
+    return _refined(best, places, tolerance, rays.origins)
+
+
+def level_ground(
+    rays: Rays,
+    disparity: Float[Tensor, "V h w"],
+    sure: Bool[Tensor, "V h w"],
+    tolerance: float,
+    up: Float[Tensor, " 3"],
+    centre: Float[Tensor, " 3"],
+    reach: float,
+    generator: torch.Generator,
+) -> Plane | None:
+    """The level plane on which what is near `centre` stands: the one with most of its sure points on and few behind it.
+
+    For ground that has too little texture for `ground_plane`, whose arguments these are, with
+
+    Args:
+        up: unit vector; the plane is at a right angle to it.
+        centre: what the cameras look at.
+        reach: world units from it, measured along the ground, within which points count.
+    """
+    places = _places(rays, disparity, sure, tolerance, generator)
+    height = places.points @ up
+    aside = places.points - height[:, None] * up - (centre - (centre @ up) * up)
+    near = aside.norm(dim=1) < reach
+    if int(near.sum()) < _FEWEST:
+        return None
+    places, height = _Places(*(v[near] for v in places)), height[near]
+    best, worth = None, _STANDS
+    for offset in height.quantile(torch.linspace(0, 0.5, _LEVELS)):
+        plane = _facing(up, float(offset), rays.origins)
+        if plane is None or float(plane.normal @ up) < 0:
+            continue
+        on, behind = _shares(plane, places, tolerance)
+        if behind < _BEHIND and on - behind > worth:
+            best, worth = plane, on - behind
+    return best
+
+
+class _Places(NamedTuple):
+    """Pixels whose depth is sure: the rays they lie on, 1 / depth, and where in the world that is."""
+
+    origins: Tensor  # [P, 3]
+    directions: Tensor  # [P, 3]
+    seen: Tensor  # [P]
+    points: Tensor  # [P, 3]
+
+
+def _places(rays: Rays, disparity: Tensor, sure: Tensor, tolerance: float, generator: torch.Generator) -> _Places:
+    """At most `_POINTS` of the sure pixels that are not too far away."""
+    view, y, x = (sure & (disparity > _FAR * tolerance)).nonzero(as_tuple=True)
+    some = torch.randperm(len(view), generator=generator)[:_POINTS]
+    view, y, x = view[some], y[some], x[some]
+    seen = disparity[view, y, x]
+    origins, directions = rays.origins[view], rays.directions[view, y, x]
+    return _Places(origins, directions, seen, origins + directions / seen[:, None])
 
 
 def _facing(normal: Tensor, offset: float, cameras: Tensor) -> Plane | None:
@@ -114,26 +169,24 @@ def _facing(normal: Tensor, offset: float, cameras: Tensor) -> Plane | None:
     return Plane(-normal, -offset) if bool((height < 0).all()) else None
 
 
-def _residual(plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor) -> Tensor:
+def _residual(plane: Plane, places: _Places) -> Tensor:
     """Disparity less that of the plane along the same ray: below 0 behind the plane."""
-    return seen - plane.crossing(origins, directions)
+    return places.seen - plane.crossing(places.origins, places.directions)
 
 
-def _shares(plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor, tolerance: float) -> tuple[float, float]:
+def _shares(plane: Plane, places: _Places, tolerance: float) -> tuple[float, float]:
     """Shares of the points on the plane and behind it."""
-    apart = _residual(plane, origins, directions, seen)
+    apart = _residual(plane, places)
     return float((apart.abs() < tolerance).float().mean()), float((apart < -2 * tolerance).float().mean())
 
 
-def _refined(
-    plane: Plane, origins: Tensor, directions: Tensor, seen: Tensor, points: Tensor, tolerance: float, cameras: Tensor
-) -> Plane:
+def _refined(plane: Plane, places: _Places, tolerance: float, cameras: Tensor) -> Plane:
     """Least squares over the points on the plane, twice; each counts by the inverse of its depth's variance."""
     for _ in range(2):
-        on = _residual(plane, origins, directions, seen).abs() < tolerance
-        weight = seen[on].square()[:, None]
-        centre = (points[on] * weight).sum(0) / weight.sum()
-        spread = (points[on] - centre) * weight.sqrt()
+        on = _residual(plane, places).abs() < tolerance
+        weight = places.seen[on].square()[:, None]
+        centre = (places.points[on] * weight).sum(0) / weight.sum()
+        spread = (places.points[on] - centre) * weight.sqrt()
         normal = torch.linalg.svd(spread, full_matrices=False).Vh[-1]
         found = _facing(normal, float(normal @ centre), cameras)
         if found is None:

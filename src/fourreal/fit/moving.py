@@ -14,6 +14,7 @@ _CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so m
 _REACH = 0.02  # of the picture's height, by which changed parts are widened: the clip moves on between frames
 _AROUND = 1.5  # cubes: what moves may also leave the one in which it is at first
 _LIES = 0.06  # cubes above the ground, below which things lie on it
+_FOOT, _RISE = 0.5, 0.2  # beyond so many cubes about the middle it rises by so much a cube: hills are no limbs
 _LEAST = 0.002  # share of changed pixels below which a clip is taken to stand still
 
 
@@ -41,7 +42,7 @@ def moving(
     changed = F.max_pool2d((change > _CHANGE).float()[None], size, 1, size // 2)[0] > 0
     near = ((means - centre).abs() < _AROUND * reach).all(1)
     if ground is not None:
-        near &= means @ ground.normal.to(means) - ground.offset > _LIES * reach
+        near &= _stands_out(means, centre, reach, ground)
     if float(changed.float().mean()) < _LEAST:
         return near
     (pixels,), (depth,) = cameras[[clips.instant]].project(means)
@@ -49,3 +50,11 @@ def moving(
     inside = (pixel >= 0).all(1) & (pixel[:, 0] < cameras.width) & (pixel[:, 1] < cameras.height) & (depth > 1e-6)
     x, y = pixel[:, 0].clamp(0, cameras.width - 1), pixel[:, 1].clamp(0, cameras.height - 1)
     return near & inside & changed[y, x]
+
+
+def _stands_out(means: Tensor, centre: Tensor, reach: Tensor, ground: Plane) -> Bool[Tensor, " N"]:
+    """What rises above the ground: by more the farther from the middle, where it is known less well and not level."""
+    normal = ground.normal.to(means)
+    arms = means - centre
+    aside = (arms - (arms @ normal)[:, None] * normal).norm(dim=1)
+    return means @ normal - ground.offset > _LIES * reach + _RISE * (aside - _FOOT * reach).clamp(min=0)

@@ -17,7 +17,7 @@ from fourreal.core.paths import look_target, world_up
 from fourreal.core.threads import launch
 
 from . import _kernels_stereo as kernels
-from .ground import Plane, Rays, ground_plane
+from .ground import Plane, Rays, ground_plane, level_ground
 from .static import Targets
 
 _PLANES = 96
@@ -32,6 +32,7 @@ _GROUND_REACH = 8.0
 _NEAR_PULL = 0.02  # the nearest plane before it costs so much more: what no neighbour sees matches anything by chance
 _BURIED = 0.02  # what lies behind it costs so much more
 _SCOUTS = 12  # views whose maps are made first, to find the ground
+_STANDING = 0.3  # of the cameras' distance from what they look at: so far around it, what is there stands on the ground
 _TOLERANCE = 1.5  # planes
 
 
@@ -130,8 +131,16 @@ def _ground(sweep: _Sweep) -> Plane | None:
     sure = votes >= min(2, max(1, (len(scouts) - 1) // 2))
     rays = sweep.rays()
     rays = Rays(rays.origins[scouts], rays.directions[scouts])
-    up = world_up(sweep.targets.cameras)
-    return ground_plane(rays, disparity, sure, sweep.tolerance, up, torch.Generator().manual_seed(0))
+    up, seen = world_up(sweep.targets.cameras), (rays, disparity, sure, sweep.tolerance)
+    plane = ground_plane(*seen, up, torch.Generator().manual_seed(0))
+    if plane is not None:
+        return plane
+    try:
+        centre = look_target(sweep.targets.cameras)
+    except FieldError:
+        return None
+    reach = _STANDING * focus_distance(sweep.targets)
+    return level_ground(*seen, up, centre, reach, torch.Generator().manual_seed(0))
 
 
 def _pull(planes: np.ndarray, background: np.ndarray | None) -> np.ndarray:
