@@ -51,7 +51,7 @@ _AHEAD = (-0.6, 0.0, 0.6)
 _ORDERS, _CHANCE = 8, 0.9  # orders that are tried, and what they may gain of what the true one does
 # Who goes most of the way round, in this order of frames alone, does not pass by, though a smooth flank of one colour
 # may be met as well by shifting it, each frame as it likes.
-_ROUND = math.radians(240)
+_ROUND = math.radians(200)
 # Shares of the reach, by which the subject may wander while it turns, and the price of going as far as it reaches, as a
 # share of the mean error.
 _ABOUT, _NEARER = tuple(0.12 * i for i in range(-5, 6)), (-0.3, 0.0, 0.3)
