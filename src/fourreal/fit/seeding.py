@@ -160,9 +160,7 @@ def _beyond(targets: Targets, depth: Float[Tensor, "r c"], view: int, means: Ten
     smooth = F.interpolate(targets.images[view][None], size=(rows, columns), mode="area")
     around = F.pad(smooth, (_BEYOND,) * 4, mode="replicate")[0]
     new = _fill(targets, view, empty, _BEYOND, depth, around, _OPAQUE)
-    unseen = torch.ones(len(new.means), dtype=torch.bool, device=means.device)
-    for other in range(len(targets.cameras)):
-        unseen &= ~_inside(targets, other, new.means)
+    unseen = ~_inside(targets, new.means).any(0)
     return _Seeds(*(v[unseen] for v in new))
 
 
@@ -182,11 +180,11 @@ def _fill(
     return _Seeds(means, sizes, colors[:, at[0], at[1]].T, torch.full_like(sizes, logit), whose)
 
 
-def _inside(targets: Targets, view: int, means: Tensor) -> Tensor:
-    """[N] which points a picture shows, whatever covers them."""
-    (pixels,), (depth,) = targets.cameras[[view]].project(means)
+def _inside(targets: Targets, means: Tensor) -> Tensor:
+    """[V, N] which points each picture shows, whatever covers them."""
+    pixels, depth = targets.cameras.project(means)
     size = pixels.new_tensor([targets.cameras.width, targets.cameras.height])
-    return (depth > _BEFORE) & ((pixels >= 0) & (pixels < size)).all(1)
+    return (depth > _BEFORE) & ((pixels >= 0) & (pixels < size)).all(-1)
 
 
 def _occupied(targets: Targets, view: int, means: Tensor, rows: int, columns: int, margin: int) -> Tensor:
