@@ -14,7 +14,7 @@ _CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so m
 _REACH = 0.02  # of the picture's height, by which changed parts are widened: the clip moves on between frames
 _AROUND = 1.5  # cubes: what moves may also leave the one in which it is at first
 _LIES = 0.06  # cubes above the ground, below which things lie on it
-_FOOT, _RISE = 0.5, 0.2  # beyond so many cubes about the middle it rises by so much a cube: hills are no limbs
+_FOOT, _RISE = 0.3, 0.2  # beyond so many cubes about the middle it rises by so much a cube: hills are no limbs
 _LEAST = 0.002  # share of changed pixels below which a clip is taken to stand still
 
 
