@@ -74,8 +74,11 @@ def run(finished: Path, tmp_path: Path) -> Path:
 
 def stages_done(run: Path, since: int) -> list[str]:
     """Stages that worked, by the log from line `since` on."""
-    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()[since:]]
-    return [row["stage"] for row in rows if row.get("doing") in ("starting", "going on")]
+    return [row["stage"] for row in log_of(run)[since:] if row.get("doing") in ("starting", "going on")]
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 def log_length(run: Path) -> int:
@@ -236,6 +239,12 @@ def test_walks_are_tried_before_a_frame_is_frozen(painter: Painter, tmp_path: Pa
     assert painter.seeds == [0, 1, 1, 1, 2, 2], "the walks tried are not tried again"
     assert notes["frame_chosen_by"] == "walk"
     assert [notes["frozen_frame"]] == [one["frame"] for one in notes["frames_tried"] if one["kept"]]
+    shares = [row["share"] for row in log_of(run) if "share" in row]
+    begun = shares.index(0.0, 1)
+    assert shares[begun:] == sorted(shares[begun:])
+    assert shares[-1] == 1.0
+    trying = [row["share"] for row in log_of(run) if "tried" in row.get("doing", "")]
+    assert trying[0] < trying[1] < trying[2], "the stage is seen to go on while walks are tried"
     with pytest.raises(FourRealError, match=r"videos.candidates must lie in 1\.\.100, got 0"):
         video(PROMPT, tmp_path / "none", fitting=replace(TINY, set=("videos.candidates=0",)), showing=QUIET)
 

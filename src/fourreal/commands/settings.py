@@ -20,6 +20,7 @@ from fourreal.stages.lifted import LIFTED, MOTION, NOTES, SCENE, WARP
 from fourreal.stages.news import Desk, News, Tell
 from fourreal.stages.poses import PosesConfig
 from fourreal.stages.scoring import Teacher
+from fourreal.stages.work import expected_seconds
 from fourreal.stages.settings import SettingsError, from_json, to_json
 from fourreal.stages.temporal import TemporalConfig
 from fourreal.stages.videos import VideosConfig
@@ -199,7 +200,7 @@ def pipeline(settings: Settings, run: Path, device: torch.device, opened: Opened
         _detail(settings, run, device, opened),
         Stage(
             "outputs", {}, {**{name: run / name for name in (SCENE, MOTION, WARP)}, **own, **found}, OUTPUTS,
-            lambda desk, tell: _outputs(device, desk, tell), seconds=25, advice="--recipe preview",
+            lambda desk, tell: _outputs(device, desk, tell), seconds=10, advice="--recipe preview",
         ),
     ]  # fmt: skip
     names = [stage.name for stage in stages]
@@ -218,7 +219,8 @@ def _sources(settings: Settings, device: torch.device, opened: Opened) -> list[S
             Stage(
                 "videos", {**to_json(config), "models": models}, inputs, (*drawn, videos.NOTES, videos.SHEET),
                 lambda desk, tell: videos.make_videos(config, opened.models.generator, desk, tell, device),
-                seconds=40, editable=True, advice="--size, or use --offload",
+                seconds=_drawing(config) if settings.models.is_default else 40, editable=True,
+                advice="--size, or use --offload",
             )
         ]  # fmt: skip
     if taken is not None:
@@ -231,9 +233,15 @@ def _sources(settings: Settings, device: torch.device, opened: Opened) -> list[S
     return []
 
 
+def _drawing(config: videos.VideosConfig) -> float:
+    """The same of the embedded model's clips."""
+    frames = videos.frames_tried(config)
+    return expected_seconds(config.drafts, frames, config.coverage, config.takes, config.which)
+
+
 def _guess(phases: tuple[Any, ...]) -> float:
-    """Seconds that phases take, about, on two cores; only their proportions matter."""
-    return sum(p.steps * (p.views + 1.5 * p.frames) / p.shrink**2 for p in phases) * 0.03
+    """Seconds that phases take, about, on two cores; only their proportions, those of a `default` run, matter."""
+    return sum(p.steps * (0.05 + 0.015 * (p.views + 1.5 * p.frames) / p.shrink**2) for p in phases)
 
 
 def _detail(settings: Settings, run: Path, device: torch.device, opened: Opened) -> Stage:

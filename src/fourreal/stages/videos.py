@@ -38,6 +38,7 @@ from .drafts import SHARE, Chosen, choose_seed, drafts_for
 from .freezing import candidates, tries_frames, try_frames
 from .news import Desk, News, Tell
 from .turning import CPU, explained
+from .work import Work, planned
 
 _Clip = TypeVar("_Clip")
 Which = Literal["both", "dynamic", "freeze"]
@@ -95,13 +96,13 @@ class _Studio:
     model: VideoModel
     desk: Desk
     tell: Tell
-    clips: int
     device: torch.device
-    drawn: int = 0
+    work: Work
+    done: float = 0.0
 
-    def share(self, part: float) -> float:
-        """Of the stage, with `part` of the present clip done."""
-        return min((self.drawn + part) / self.clips, 1.0)
+    def share(self, part: float = 0.0, of: float = 0.0) -> float:
+        """Of the stage, with `part` of what costs `of` done beside what is done."""
+        return min((self.done + part * of) / self.work.total, 1.0)
 
 
 def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
@@ -132,11 +133,16 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
     return walk
 
 
-def count_clips(config: VideosConfig, spec: VideoModelSpec) -> int:
-    """How many clips the model must draw."""
-    walk = check_videos(config, spec)
-    return (config.which != "freeze") + (
-        config.takes * len(plan(walk, reach_of(spec))) if config.which != "dynamic" else 0
+def frames_tried(config: VideosConfig) -> int:
+    """How many frames are tried to be frozen, by a model that can."""
+    return config.candidates if config.which == "both" and config.frame == "auto" and config.candidates > 1 else 0
+
+
+def _planned(config: VideosConfig, spec: VideoModelSpec, walk: Walk) -> Work:
+    clips = config.takes * len(plan(walk, reach_of(spec))) if config.which != "dynamic" else 0
+    frames = frames_tried(config) if tries_frames(spec) else 0
+    return planned(
+        config.drafts, frames, clips, dynamic=config.which != "freeze", chooses="likeness" in spec.features
     )
 
 
@@ -147,7 +153,7 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
         FourRealError: if a setting does not fit the model, the picture cannot be read, or the prompt says nothing.
     """
     walk, spec = check_videos(config, model.spec), model.spec
-    studio = _Studio(config, model, desk, tell, count_clips(config, spec), device)
+    studio = _Studio(config, model, desk, tell, device, _planned(config, spec, walk))
     picture = None if config.from_frame is None else read_picture(config.from_frame, spec.size)
     text = _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
     tell(News(text.understood))
@@ -206,12 +212,13 @@ def _reference(
             config.seed,
             known,
             None,
+            studio.work.reference,
             lambda seed, step: studio.model.generate(text, known=known, seed=seed, steps=config.steps, on_step=step),
         )
         drafts = chosen.drafts
         save_tensors(path, {"frames": clip}, {"drafts": drafts}, kind=_KIND)
-    studio.drawn += 1
-    studio.tell(News(doing="reference clip", share=studio.share(0), picture=_row(clip)))
+    studio.done += studio.work.reference
+    studio.tell(News(doing="reference clip", share=studio.share(), picture=_row(clip)))
     return clip, drafts
 
 
@@ -222,12 +229,13 @@ def _frozen(studio: _Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
     notes: dict[str, Any] = {"frame_scores": [round(v, 3) for v in scores.tolist()]}
     if config.frame != "auto":
         return config.frame, {"frozen_frame": config.frame, "frame_chosen_by": "user"} | notes
-    if config.which == "dynamic" or config.candidates == 1 or not tries_frames(model.spec):
+    if not frames_tried(config) or not tries_frames(model.spec):
         frozen = choose_frame(reference)
         return frozen, {"frozen_frame": frozen, "frame_chosen_by": "score"} | notes
 
     def trying(done: int, total: int) -> None:
-        studio.tell(News(doing=f"the frame to freeze: {done} of {total} tried", share=studio.share(0)))
+        share = studio.share(done / total, studio.work.tries)
+        studio.tell(News(doing=f"the frame to freeze: {done} of {total} tried", share=share))
 
     if path.exists():
         tried = read_json(path)["tried"]
@@ -237,6 +245,7 @@ def _frozen(studio: _Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
         seed, steps, device = config.seed + 1, config.steps, studio.device
         tried = try_frames(model, text, reference, frames, seed=seed, steps=steps, device=device, on_try=trying)
         write_json(path, {"tried": tried})
+    studio.done += studio.work.tries
     frozen = next(one["frame"] for one in tried if one["kept"])
     return frozen, {"frozen_frame": frozen, "frame_chosen_by": "walk", "frames_tried": tried} | notes
 
@@ -248,12 +257,13 @@ def _drawn(
     seed: int,
     known: KnownFrames | None,
     camera: CameraPath | None,
+    cost: float,
     draw: Callable[[int, Callable[[int, int], None]], _Clip],
 ) -> tuple[_Clip, Chosen]:
-    """What `draw` makes of the best seed, and how that was found."""
+    """What `draw` makes of the best seed, and how that was found; `cost` as planned."""
 
     def drafting(done: int, total: int) -> None:
-        studio.tell(News(doing=f"drafts of the {name}", share=studio.share(SHARE * done / total)))
+        studio.tell(News(doing=f"drafts of the {name}", share=studio.share(SHARE * done / total, cost)))
 
     config = studio.config
     count = drafts_for(config.drafts, shown=known is not None and text.context == "freeze")
@@ -263,7 +273,7 @@ def _drawn(
     begun = SHARE if chosen.drafts else 0.0
 
     def step(done: int, total: int) -> None:
-        studio.tell(News(doing=name, share=studio.share(begun + (1 - begun) * done / total)))
+        studio.tell(News(doing=name, share=studio.share(begun + (1 - begun) * done / total, cost)))
 
     return draw(chosen.seed, step), chosen
 
@@ -278,7 +288,7 @@ def _best_take(
     told, found, figures = "camera" in studio.model.spec.features, [], []
     for take in range(takes):
         found.append(_walked(studio, walk, picture, take))
-        studio.tell(News(doing=f"a static scene is fitted to take {take + 1}", share=studio.share(0)))
+        studio.tell(News(doing=f"a static scene is fitted to take {take + 1}", share=studio.share()))
         clip = Video(found[-1][0], studio.model.spec.fps)
         # A path that was not told may turn less than it was meant to.
         worth = max(explained(clip, walk.values, share, studio.device) for share in ((1.0,) if told else (1.0, 0.5)))
@@ -300,9 +310,9 @@ def _walked(
         fresh, note = _link(studio, walk, text, link, pictures, number, take)
         pictures |= fresh
         notes.append(note)
-        studio.drawn += 1
+        studio.done += studio.work.frozen
         shown = torch.stack([pictures[f % len(walk)] for f in link.frames])
-        studio.tell(News(doing=f"freeze-time clip {number + 1}", share=studio.share(0), picture=_row(shown)))
+        studio.tell(News(doing=f"freeze-time clip {number + 1}", share=studio.share(), picture=_row(shown)))
     return torch.stack([pictures[i] for i in range(len(walk))]), notes
 
 
@@ -329,7 +339,8 @@ def _link(
             return draw_link(model, text, walk, link, pictures, seed=seed, steps=studio.config.steps, on_step=step)
 
         known, camera = conditions_of(model.spec, walk, link, pictures)
-        made, chosen = _drawn(studio, f"freeze-time clip {number + 1}", text, seed, known, camera, draw)
+        name, cost = f"freeze-time clip {number + 1}", studio.work.frozen
+        made, chosen = _drawn(studio, name, text, seed, known, camera, cost, draw)
         seed = chosen.seed
         sound = _sound(walk, link, pictures, made)
         drafts = {"drafts": chosen.drafts} if chosen.drafts else {}

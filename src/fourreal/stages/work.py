@@ -1,0 +1,54 @@
+"""What drawing the clips of a run costs, before it begins: for shares of the stage, and the time that is left."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from .drafts import drafts_for
+
+_ENLARGED = 0.25  # what it costs to enlarge a clip, in small ones drawn
+_SECONDS = 7.0  # that the embedded model draws a small clip in, in those that stages are expected to take
+_DEGREES = 60.0  # that a clip of a walk adds to it, about
+
+
+@dataclass(frozen=True)
+class Work:
+    """Costs, in small clips drawn.
+
+    Attributes:
+        reference: of the clip in which time runs; 0 without one.
+        tries: of trying frames to freeze, all together.
+        frozen: of each freeze-time clip.
+        clips: how many freeze-time clips there are.
+    """
+
+    reference: float
+    tries: float
+    frozen: float
+    clips: int
+
+    @property
+    def total(self) -> float:
+        """Of all."""
+        return self.reference + self.tries + self.frozen * self.clips
+
+
+def planned(drafts: int, frames: int, clips: int, *, dynamic: bool, chooses: bool) -> Work:
+    """What will be drawn.
+
+    Args:
+        drafts: of a clip that words alone decide.
+        frames: that are tried to be frozen, with a small walk each.
+        clips: of frozen time.
+        dynamic: whether a reference clip is drawn.
+        chooses: whether the model chooses among drafts.
+    """
+    first, later = (drafts, drafts_for(drafts, shown=True)) if chooses else (1, 1)
+    return Work(dynamic * (first + _ENLARGED), float(frames), later + _ENLARGED, clips)
+
+
+def expected_seconds(drafts: int, frames: int, coverage: float, takes: int, which: str) -> float:
+    """About how long the embedded model draws, beside what the other stages are expected to take."""
+    clips = 0 if which == "dynamic" else takes * max(1, math.ceil(coverage / _DEGREES))
+    return _SECONDS * planned(drafts, frames, clips, dynamic=which != "freeze", chooses=True).total
