@@ -114,8 +114,8 @@ def test_what_stands_on_a_smooth_road_says_where_it_is() -> None:
 
 
 def test_what_has_much_below_it_stands_on_nothing() -> None:
-    hanging = torch.cat((scattered(600, (-0.7, -0.7, 0), (0.7, 0.7, 0)), scattered(400, (-0.5, -0.5, -1), (0.5, 0.5, 0))))
-    plane = under(hanging, ring())
+    sheet, below = scattered(600, (-0.7, -0.7, 0), (0.7, 0.7, 0)), scattered(400, (-0.5, -0.5, -1), (0.5, 0.5, 0))
+    plane = under(torch.cat((sheet, below)), ring())
     assert plane is None or plane.offset < -0.5
     assert under(scattered(8, (-0.7, -0.7, 0), (0.7, 0.7, 0)), ring()) is None
 

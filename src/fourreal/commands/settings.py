@@ -20,10 +20,10 @@ from fourreal.stages.lifted import LIFTED, MOTION, NOTES, SCENE, WARP
 from fourreal.stages.news import Desk, News, Tell
 from fourreal.stages.poses import PosesConfig
 from fourreal.stages.scoring import Teacher
-from fourreal.stages.work import expected_seconds
 from fourreal.stages.settings import SettingsError, from_json, to_json
 from fourreal.stages.temporal import TemporalConfig
 from fourreal.stages.videos import VideosConfig
+from fourreal.stages.work import expected_seconds
 from fourreal.video.base import Upsamples
 from fourreal.video.embedded.weights import FOLDER
 

@@ -141,9 +141,7 @@ def frames_tried(config: VideosConfig) -> int:
 def _planned(config: VideosConfig, spec: VideoModelSpec, walk: Walk) -> Work:
     clips = config.takes * len(plan(walk, reach_of(spec))) if config.which != "dynamic" else 0
     frames = frames_tried(config) if tries_frames(spec) else 0
-    return planned(
-        config.drafts, frames, clips, dynamic=config.which != "freeze", chooses="likeness" in spec.features
-    )
+    return planned(config.drafts, frames, clips, dynamic=config.which != "freeze", chooses="likeness" in spec.features)
 
 
 def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell, device: torch.device = CPU) -> None:
