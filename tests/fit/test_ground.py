@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fourreal.core.cameras import Cameras
 from fourreal.core.geometry import look_at, quat_to_matrix
-from fourreal.fit.ground import Plane, Rays, ground_plane, level_ground
+from fourreal.fit.ground import Places, Plane, Rays, ground_plane, level_ground
 from fourreal.fit.seeding import seed_gaussians
 from fourreal.fit.static import Targets, views_of
 from fourreal.fit.stereo import Stereo, depth_maps
@@ -59,16 +59,18 @@ def seen(points: Tensor, cameras: Cameras) -> tuple[Tensor, Tensor]:
     return disparity, disparity > 0
 
 
-def found(points: Tensor, cameras: Cameras) -> Plane | None:
+def places_of(points: Tensor, cameras: Cameras) -> Places:
     disparity, sure = seen(points, cameras)
-    return ground_plane(rays_of(cameras), disparity, sure, 0.01, UP, torch.Generator().manual_seed(0))
+    return Places.of(rays_of(cameras), disparity, sure, 0.01, torch.Generator().manual_seed(0))
+
+
+def found(points: Tensor, cameras: Cameras) -> Plane | None:
+    return ground_plane(places_of(points, cameras), UP, torch.Generator().manual_seed(0))
 
 
 def under(points: Tensor, cameras: Cameras) -> Plane | None:
     """The level ground under what is about the origin."""
-    disparity, sure = seen(points, cameras)
-    generator = torch.Generator().manual_seed(0)
-    return level_ground(rays_of(cameras), disparity, sure, 0.01, UP, torch.zeros(3), 1.2, generator)
+    return level_ground(places_of(points, cameras), UP, torch.zeros(3), 1.2)
 
 
 def scattered(count: int, low: tuple[float, float, float], high: tuple[float, float, float]) -> Tensor:

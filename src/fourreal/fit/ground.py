@@ -7,8 +7,8 @@ sure for that (a smooth road), what is looked at stands on something all the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -17,7 +17,7 @@ from torch import Tensor
 _TRIES = 512
 _POINTS = 4096  # of the sure ones, drawn at random
 _FEWEST = 100  # of them, or nothing is said
-_LEAST = 0.25  # of the points must lie on the plane
+_LEAST = 0.25  # of the points, more than lie behind it, must lie on the plane
 _BEHIND = 0.08  # of the points may lie behind it
 _LEVEL = 0.7  # cosine of its normal and the cameras' up: a wall is no ground
 _FAR = 3.0  # tolerances of disparity: what is farther is no help
@@ -64,101 +64,113 @@ class Plane:
         return -(directions @ self.normal) / (origins @ self.normal - self.offset)
 
 
-def ground_plane(
-    rays: Rays,
-    disparity: Float[Tensor, "V h w"],
-    sure: Bool[Tensor, "V h w"],
-    tolerance: float,
-    up: Float[Tensor, " 3"],
-    generator: torch.Generator,
-) -> Plane | None:
+@dataclass(frozen=True)
+class Places:
+    """Pixels whose depth is sure.
+
+    Attributes:
+        origins, directions: [P, 3] of the rays they lie on.
+        seen: [P] 1 / depth of each.
+        points: [P, 3] where in the world that is.
+        cameras: [V, 3] all camera centres.
+        tolerance: of disparity, for a point on a plane.
+    """
+
+    origins: Float[Tensor, "P 3"]
+    directions: Float[Tensor, "P 3"]
+    seen: Float[Tensor, " P"]
+    points: Float[Tensor, "P 3"]
+    cameras: Float[Tensor, "V 3"]
+    tolerance: float
+
+    @classmethod
+    def of(
+        cls,
+        rays: Rays,
+        disparity: Float[Tensor, "V h w"],
+        sure: Bool[Tensor, "V h w"],
+        tolerance: float,
+        generator: torch.Generator,
+    ) -> Places:
+        """At most `_POINTS` of the pixels that are `sure` and not too far away, drawn by a CPU generator."""
+        view, y, x = (sure & (disparity > _FAR * tolerance)).nonzero(as_tuple=True)
+        some = torch.randperm(len(view), generator=generator)[:_POINTS]
+        view, y, x = view[some], y[some], x[some]
+        seen = disparity[view, y, x]
+        origins, directions = rays.origins[view], rays.directions[view, y, x]
+        return cls(origins, directions, seen, origins + directions / seen[:, None], rays.origins, tolerance)
+
+    def some(self, which: Bool[Tensor, " P"]) -> Places:
+        """Those of them."""
+        mine = self.origins[which], self.directions[which], self.seen[which], self.points[which]
+        return Places(*mine, self.cameras, self.tolerance)
+
+    def residual(self, plane: Plane) -> Float[Tensor, " P"]:
+        """Disparity less that of the plane along the same ray: below 0 behind the plane."""
+        return self.seen - plane.crossing(self.origins, self.directions)
+
+    def shares(self, plane: Plane) -> tuple[float, float]:
+        """Shares of the points on the plane and behind it."""
+        apart, tolerance = self.residual(plane), self.tolerance
+        return float((apart.abs() < tolerance).float().mean()), float((apart < -2 * tolerance).float().mean())
+
+
+def ground_plane(places: Places, up: Float[Tensor, " 3"], generator: torch.Generator) -> Plane | None:
     """The plane on which most of the sure points lie, with all cameras before and nearly nothing behind it.
 
     RANSAC (Fischler and Bolles 1981), then least squares on the inliers. None if no plane holds enough of the points.
 
     Args:
-        rays: of the pixels.
-        disparity: 1 / depth of each.
-        sure: which of them count.
-        tolerance: of disparity, for a point on the plane.
+        places: the sure points.
         up: unit vector, roughly.
         generator: a CPU generator.
     """
-    places = _places(rays, disparity, sure, tolerance, generator)
-    if len(places.points) < _FEWEST:
-        return None
     points = places.points
+    if len(points) < _FEWEST:
+        return None
     triples = points[torch.randint(len(points), (_TRIES, 3), generator=generator)]
     normals = torch.linalg.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
     normals = normals / normals.norm(dim=1, keepdim=True).clamp_min(1e-12)
     level = (normals @ up).abs() > _LEVEL
-    best, worth = None, 0.0
-    for normal, point in zip(normals[level], triples[level, 0], strict=True):
-        plane = _facing(normal, float(normal @ point), rays.origins)
-        if plane is None:
-            continue
-        on, behind = _shares(plane, places, tolerance)
-        if behind < _BEHIND and on - behind > worth:
-            best, worth = plane, on - behind
-    if best is None or worth < _LEAST:
-        return None
-    return _refined(best, places, tolerance, rays.origins)
+    tried = [
+        _facing(normal, float(normal @ point), places.cameras)
+        for normal, point in zip(normals[level], triples[level, 0], strict=True)
+    ]
+    best = _best(places, tried, _LEAST)
+    return None if best is None else _refined(best, places)
 
 
-def level_ground(
-    rays: Rays,
-    disparity: Float[Tensor, "V h w"],
-    sure: Bool[Tensor, "V h w"],
-    tolerance: float,
-    up: Float[Tensor, " 3"],
-    centre: Float[Tensor, " 3"],
-    reach: float,
-    generator: torch.Generator,
-) -> Plane | None:
+def level_ground(places: Places, up: Float[Tensor, " 3"], centre: Float[Tensor, " 3"], reach: float) -> Plane | None:
     """The level plane on which what is near `centre` stands: the one with most of its sure points on and few behind it.
 
-    For ground that has too little texture for `ground_plane`, whose arguments these are, with
+    For ground that has too little texture for `ground_plane`.
 
     Args:
+        places: the sure points.
         up: unit vector; the plane is at a right angle to it.
         centre: what the cameras look at.
         reach: world units from it, measured along the ground, within which points count.
     """
-    places = _places(rays, disparity, sure, tolerance, generator)
     height = places.points @ up
     aside = places.points - height[:, None] * up - (centre - (centre @ up) * up)
     near = aside.norm(dim=1) < reach
     if int(near.sum()) < _FEWEST:
         return None
-    places, height = _Places(*(v[near] for v in places)), height[near]
-    best, worth = None, _STANDS
-    for offset in height.quantile(torch.linspace(0, 0.5, _LEVELS)):
-        plane = _facing(up, float(offset), rays.origins)
-        if plane is None or float(plane.normal @ up) < 0:
+    heights = height[near].quantile(torch.linspace(0, 0.5, _LEVELS))
+    tried = [_facing(up, float(offset), places.cameras) for offset in heights]
+    return _best(places.some(near), [p for p in tried if p is not None and float(p.normal @ up) > 0], _STANDS)
+
+
+def _best(places: Places, tried: Sequence[Plane | None], least: float) -> Plane | None:
+    """Of the planes with few points behind them that with most on it; these must exceed the others by `least`."""
+    best, worth = None, least
+    for plane in tried:
+        if plane is None:
             continue
-        on, behind = _shares(plane, places, tolerance)
+        on, behind = places.shares(plane)
         if behind < _BEHIND and on - behind > worth:
             best, worth = plane, on - behind
     return best
-
-
-class _Places(NamedTuple):
-    """Pixels whose depth is sure: the rays they lie on, 1 / depth, and where in the world that is."""
-
-    origins: Tensor  # [P, 3]
-    directions: Tensor  # [P, 3]
-    seen: Tensor  # [P]
-    points: Tensor  # [P, 3]
-
-
-def _places(rays: Rays, disparity: Tensor, sure: Tensor, tolerance: float, generator: torch.Generator) -> _Places:
-    """At most `_POINTS` of the sure pixels that are not too far away."""
-    view, y, x = (sure & (disparity > _FAR * tolerance)).nonzero(as_tuple=True)
-    some = torch.randperm(len(view), generator=generator)[:_POINTS]
-    view, y, x = view[some], y[some], x[some]
-    seen = disparity[view, y, x]
-    origins, directions = rays.origins[view], rays.directions[view, y, x]
-    return _Places(origins, directions, seen, origins + directions / seen[:, None])
 
 
 def _facing(normal: Tensor, offset: float, cameras: Tensor) -> Plane | None:
@@ -169,26 +181,15 @@ def _facing(normal: Tensor, offset: float, cameras: Tensor) -> Plane | None:
     return Plane(-normal, -offset) if bool((height < 0).all()) else None
 
 
-def _residual(plane: Plane, places: _Places) -> Tensor:
-    """Disparity less that of the plane along the same ray: below 0 behind the plane."""
-    return places.seen - plane.crossing(places.origins, places.directions)
-
-
-def _shares(plane: Plane, places: _Places, tolerance: float) -> tuple[float, float]:
-    """Shares of the points on the plane and behind it."""
-    apart = _residual(plane, places)
-    return float((apart.abs() < tolerance).float().mean()), float((apart < -2 * tolerance).float().mean())
-
-
-def _refined(plane: Plane, places: _Places, tolerance: float, cameras: Tensor) -> Plane:
+def _refined(plane: Plane, places: Places) -> Plane:
     """Least squares over the points on the plane, twice; each counts by the inverse of its depth's variance."""
     for _ in range(2):
-        on = _residual(plane, places).abs() < tolerance
+        on = places.residual(plane).abs() < places.tolerance
         weight = places.seen[on].square()[:, None]
         centre = (places.points[on] * weight).sum(0) / weight.sum()
         spread = (places.points[on] - centre) * weight.sqrt()
         normal = torch.linalg.svd(spread, full_matrices=False).Vh[-1]
-        found = _facing(normal, float(normal @ centre), cameras)
+        found = _facing(normal, float(normal @ centre), places.cameras)
         if found is None:
             return plane
         plane = found

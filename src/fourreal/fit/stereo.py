@@ -17,7 +17,7 @@ from fourreal.core.paths import look_target, world_up
 from fourreal.core.threads import launch
 
 from . import _kernels_stereo as kernels
-from .ground import Plane, Rays, ground_plane, level_ground
+from .ground import Places, Plane, Rays, ground_plane, level_ground
 from .static import Targets
 
 _PLANES = 96
@@ -131,16 +131,16 @@ def _ground(sweep: _Sweep) -> Plane | None:
     sure = votes >= min(2, max(1, (len(scouts) - 1) // 2))
     rays = sweep.rays()
     rays = Rays(rays.origins[scouts], rays.directions[scouts])
-    up, seen = world_up(sweep.targets.cameras), (rays, disparity, sure, sweep.tolerance)
-    plane = ground_plane(*seen, up, torch.Generator().manual_seed(0))
+    up, generator = world_up(sweep.targets.cameras), torch.Generator().manual_seed(0)
+    places = Places.of(rays, disparity, sure, sweep.tolerance, generator)
+    plane = ground_plane(places, up, generator)
     if plane is not None:
         return plane
     try:
         centre = look_target(sweep.targets.cameras)
     except FieldError:
         return None
-    reach = _STANDING * focus_distance(sweep.targets)
-    return level_ground(*seen, up, centre, reach, torch.Generator().manual_seed(0))
+    return level_ground(places, up, centre, _STANDING * focus_distance(sweep.targets))
 
 
 def _pull(planes: np.ndarray, background: np.ndarray | None) -> np.ndarray:
