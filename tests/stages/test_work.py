@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from fourreal.stages.work import expected_seconds, planned
+from fourreal.commands.settings import drawing_seconds
+from fourreal.stages.videos import VideosConfig, planned_work
+from fourreal.stages.work import planned
 
 
 def test_a_run_draws_drafts_walks_that_are_tried_and_frozen_clips() -> None:
@@ -22,7 +27,14 @@ def test_a_model_without_a_critic_draws_each_clip_once() -> None:
 
 
 def test_more_coverage_and_more_takes_take_longer_and_half_a_run_less() -> None:
-    whole = expected_seconds(4, 5, 180.0, 1, "both")
-    assert expected_seconds(4, 5, 360.0, 1, "both") > whole < expected_seconds(4, 5, 180.0, 3, "both")
-    assert expected_seconds(4, 0, 180.0, 1, "dynamic") < 0.5 * whole
-    assert expected_seconds(4, 0, 180.0, 1, "freeze") < whole
+    config = VideosConfig("a fox")
+
+    def seconds(links: int = 3, **changed: Any) -> float:
+        return planned_work(replace(config, **changed), links, tries=True, chooses=True).seconds
+
+    whole = seconds()
+    assert seconds(7) > whole < seconds(takes=3)
+    assert drawing_seconds(replace(config, coverage=360.0)) > drawing_seconds(config) == whole
+    assert seconds(which="dynamic") < 0.5 * whole
+    assert seconds(which="freeze") < whole
+    assert seconds(frame=3) == seconds(candidates=1) < whole, "a frame that is told is not looked for"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,6 @@ from fourreal.stages.scoring import Teacher
 from fourreal.stages.settings import SettingsError, from_json, to_json
 from fourreal.stages.temporal import TemporalConfig
 from fourreal.stages.videos import VideosConfig
-from fourreal.stages.work import expected_seconds
 from fourreal.video.base import Upsamples
 from fourreal.video.embedded.weights import FOLDER
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 RecipeName = Literal["preview", "default", "paper"]
 _STEP = {"preview": 8.0, "default": 6.0, "paper": 4.0}  # degrees between freeze-time frames
+_LINK = 60.0  # degrees that a clip of the embedded model adds to a walk, about
 _DRAFTS = {"preview": 2, "default": 4, "paper": 4}
 _SEEDS = {"preview": 12_000, "default": 20_000, "paper": 40_000}
 _IMAGES = 4, 2  # a step of both stages of the paper's schedule: the frozen instant loses nothing, motion soon does
@@ -219,7 +220,7 @@ def _sources(settings: Settings, device: torch.device, opened: Opened) -> list[S
             Stage(
                 "videos", {**to_json(config), "models": models}, inputs, (*drawn, videos.NOTES, videos.SHEET),
                 lambda desk, tell: videos.make_videos(config, opened.models.generator, desk, tell, device),
-                seconds=_drawing(config) if settings.models.is_default else 40, editable=True,
+                seconds=drawing_seconds(config) if settings.models.is_default else 40, editable=True,
                 advice="--size, or use --offload",
             )
         ]  # fmt: skip
@@ -233,10 +234,10 @@ def _sources(settings: Settings, device: torch.device, opened: Opened) -> list[S
     return []
 
 
-def _drawing(config: videos.VideosConfig) -> float:
-    """The same of the embedded model's clips."""
-    frames = videos.frames_tried(config)
-    return expected_seconds(config.drafts, frames, config.coverage, config.takes, config.which)
+def drawing_seconds(config: videos.VideosConfig) -> float:
+    """Seconds that the embedded model draws for, about; it need not be loaded to say so."""
+    links = max(1, math.ceil(config.coverage / _LINK))
+    return videos.planned_work(config, links, tries=True, chooses=True).seconds
 
 
 def _guess(phases: tuple[Any, ...]) -> float:

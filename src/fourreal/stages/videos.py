@@ -133,15 +133,18 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
     return walk
 
 
-def frames_tried(config: VideosConfig) -> int:
-    """How many frames are tried to be frozen, by a model that can."""
-    return config.candidates if config.which == "both" and config.frame == "auto" and config.candidates > 1 else 0
+def planned_work(config: VideosConfig, links: int, *, tries: bool, chooses: bool) -> Work:
+    """What drawing costs.
 
-
-def _planned(config: VideosConfig, spec: VideoModelSpec, walk: Walk) -> Work:
-    clips = config.takes * len(plan(walk, reach_of(spec))) if config.which != "dynamic" else 0
-    frames = frames_tried(config) if tries_frames(spec) else 0
-    return planned(config.drafts, frames, clips, dynamic=config.which != "freeze", chooses="likeness" in spec.features)
+    Args:
+        config: what to draw.
+        links: clips that draw a walk.
+        tries: whether the model can try frames to freeze.
+        chooses: whether it chooses among drafts.
+    """
+    tried = tries and config.which == "both" and config.frame == "auto" and config.candidates > 1
+    clips = 0 if config.which == "dynamic" else config.takes * links
+    return planned(config.drafts, tried * config.candidates, clips, dynamic=config.which != "freeze", chooses=chooses)
 
 
 def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell, device: torch.device = CPU) -> None:
@@ -151,7 +154,9 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
         FourRealError: if a setting does not fit the model, the picture cannot be read, or the prompt says nothing.
     """
     walk, spec = check_videos(config, model.spec), model.spec
-    studio = _Studio(config, model, desk, tell, device, _planned(config, spec, walk))
+    links, chooses = len(plan(walk, reach_of(spec))), "likeness" in spec.features
+    work = planned_work(config, links, tries=tries_frames(spec), chooses=chooses)
+    studio = _Studio(config, model, desk, tell, device, work)
     picture = None if config.from_frame is None else read_picture(config.from_frame, spec.size)
     text = _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
     tell(News(text.understood))
@@ -227,7 +232,7 @@ def _frozen(studio: _Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
     notes: dict[str, Any] = {"frame_scores": [round(v, 3) for v in scores.tolist()]}
     if config.frame != "auto":
         return config.frame, {"frozen_frame": config.frame, "frame_chosen_by": "user"} | notes
-    if not frames_tried(config) or not tries_frames(model.spec):
+    if not studio.work.tries:
         frozen = choose_frame(reference)
         return frozen, {"frozen_frame": frozen, "frame_chosen_by": "score"} | notes
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from .drafts import drafts_for
 
 _ENLARGED = 0.25  # what it costs to enlarge a clip, in small ones drawn
 _SECONDS = 7.0  # that the embedded model draws a small clip in, in those that stages are expected to take
-_DEGREES = 60.0  # that a clip of a walk adds to it, about
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,11 @@ class Work:
         """Of all."""
         return self.reference + self.tries + self.frozen * self.clips
 
+    @property
+    def seconds(self) -> float:
+        """About how long the embedded model draws, beside what the other stages are expected to take."""
+        return _SECONDS * self.total
+
 
 def planned(drafts: int, frames: int, clips: int, *, dynamic: bool, chooses: bool) -> Work:
     """What will be drawn.
@@ -46,9 +49,3 @@ def planned(drafts: int, frames: int, clips: int, *, dynamic: bool, chooses: boo
     """
     first, later = (drafts, drafts_for(drafts, shown=True)) if chooses else (1, 1)
     return Work(dynamic * (first + _ENLARGED), float(frames), later + _ENLARGED, clips)
-
-
-def expected_seconds(drafts: int, frames: int, coverage: float, takes: int, which: str) -> float:
-    """About how long the embedded model draws, beside what the other stages are expected to take."""
-    clips = 0 if which == "dynamic" else takes * max(1, math.ceil(coverage / _DEGREES))
-    return _SECONDS * planned(drafts, frames, clips, dynamic=which != "freeze", chooses=True).total
