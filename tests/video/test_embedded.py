@@ -210,12 +210,14 @@ class TestStream:
     def test_subjects_that_read_badly_may_be_drawn_more_often(self) -> None:
         vocabulary = vocabulary_of(caption_words())
 
-        def share(*favour: str) -> float:
+        def share(favour: tuple[str, ...] = (), *words: str) -> float:
             config = StreamConfig(frames=2, height=4, width=8, pool=160, chunk=160, samples=1, favour=favour)
-            words = ClipStream(config, vocabulary, CPU).pool.words
-            return float((words == vocabulary["elephant"]).any(1).float().mean())
+            pool = ClipStream(replace(config, favoured=0.25), vocabulary, CPU).pool.words
+            return float((pool[..., None] == torch.tensor([vocabulary[w] for w in words])).any((1, 2)).float().mean())
 
-        assert 0.05 < share("elephant") - share() < 0.17
+        assert 0.17 < share(("elephant",), "elephant") - share((), "elephant") < 0.35
+        turning = ("spinning", "twirling", "turning")
+        assert 0.17 < share(("cat spinning",), *turning) - share((), *turning) < 0.35
 
     def test_processes_draw_different_worlds(self) -> None:
         config = StreamConfig(frames=2, height=8, width=8, pool=4, chunk=4, samples=1)

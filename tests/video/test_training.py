@@ -74,9 +74,13 @@ def test_a_weaker_network_guides_the_distillation(tmp_path: Path) -> None:
     assert losses["worse"] > 1.05 * losses["alone"]  # asked for more than the teacher has
 
 
-def test_only_subjects_of_the_worlds_are_favoured(tmp_path: Path) -> None:
-    with pytest.raises(LabelError, match="did you mean 'elephant'"):
-        train_video_model(tmp_path / "out", tuning=Tuning(favour=("elefant",)), tiny=True)
+@pytest.mark.parametrize(
+    ("favour", "says"),
+    [("elefant", "did you mean 'elephant'"), ("cat spining", "did you mean 'spinning'"), ("bus eating", "cannot do")],
+)
+def test_only_what_worlds_have_is_favoured(favour: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match=says):
+        train_video_model(tmp_path / "out", tuning=Tuning(favour=(favour,)), tiny=True)
     assert not (tmp_path / "out").exists()
 
 

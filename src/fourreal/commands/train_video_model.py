@@ -33,7 +33,8 @@ class Tuning:
         rate: peak learning rate.
         decay: share of the training, at its end, over which the rate falls to zero; 1 to round a stopped training off.
         muon: use the Muon optimiser for matrices; AdamW otherwise.
-        favour: subjects that read badly, drawn more often: a tenth of the worlds is made of them.
+        favour: subjects that read badly, drawn more often: cat, or with what they do, "cat spinning".
+        favoured: share of the worlds, 0 to 1, that is made of them.
         company: share of the worlds, 0 to 1, that are chosen for having two subjects; chance gives them to a quarter.
     """
 
@@ -43,6 +44,7 @@ class Tuning:
     decay: float | None = None
     muon: bool = True
     favour: tuple[str, ...] = ()
+    favoured: float = 0.1
     company: float = 0.0
 
 
@@ -78,21 +80,20 @@ def train_video_model(
         raise FourRealError("--minutes, --clips, --batch and --rate must be positive")
     if tuning.decay is not None and not 0 <= tuning.decay <= 1:
         raise FourRealError(f"--decay {tuning.decay} must be a share of the training, 0 to 1")
-    if not 0 <= tuning.company <= 1:
-        raise FourRealError(f"--company {tuning.company} must be a share of the worlds, 0 to 1")
+    for name in ("favoured", "company"):
+        if not 0 <= (share := getattr(tuning, name)) <= 1:
+            raise FourRealError(f"--{name} {share} must be a share of the worlds, 0 to 1")
     from rich.console import Console
 
+    from fourreal.video.embedded.stream import check_favour
     from fourreal.video.embedded.training_run import RunConfig, train
-    from fourreal.worlds.errors import find
-    from fourreal.worlds.vocabulary import FACTORS
 
     if weaker is not None and part != "guidance":
         raise FourRealError(f"--weaker guides the distillation of guidance (--part guidance), not --part {part}")
     chosen = asdict(tuning)
-    favour, company = chosen.pop("favour"), chosen.pop("company")
-    for name in favour:
-        find("subject", name, FACTORS["subject"])
-    config = RunConfig(part, out, start_from=start_from, weaker=weaker, favour=favour, company=company, minutes=minutes)
+    drawn = {name: chosen.pop(name) for name in ("favour", "favoured", "company")}
+    check_favour(tuning.favour)
+    config = RunConfig(part, out, start_from=start_from, weaker=weaker, minutes=minutes, **drawn)
     if part != "base":
         config = replace(config, train=replace(config.train, clips=1_000_000))
     if part == "guidance":

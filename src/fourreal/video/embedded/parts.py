@@ -44,6 +44,7 @@ class Placement:
     pool: int = 8192
     first_seed: int = 0
     favour: tuple[str, ...] = ()
+    favoured: float = 0.1
     company: float = 0.0
 
 
@@ -62,6 +63,7 @@ def _stream(config: StreamConfig, words: tuple[str, ...], place: Placement) -> C
         pool=place.pool,
         chunk=min(config.chunk, place.pool),
         favour=place.favour,
+        favoured=place.favoured,
         company=place.company,
     )
     return ClipStream(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render, render_fast, sample_worlds
 from fourreal.worlds.facing import Facing, facing
-from fourreal.worlds.labels import draw_labels
+from fourreal.worlds.labels import draw_labels, given
 from fourreal.worlds.vocabulary import FACTORS
 
 from .tokens import encode_captions
@@ -21,7 +21,6 @@ from .tokens import encode_captions
 # Seeds from here on are for evaluation; training never draws them.
 EVALUATION_SEED = 1 << 40
 _VARIANTS = 16
-_FAVOURED = 0.1  # of the worlds
 _OTHERS = 8  # seeds tried for a world of two subjects, a quarter of which have them
 _FAR = 1 << 36  # between those seeds: no training gets as far
 
@@ -56,7 +55,9 @@ class StreamConfig:
         chunk: clips rendered at once.
         omit: probability of leaving a detail out of a caption.
         samples: per pixel side.
-        favour: subjects of which a tenth of the worlds is made, besides those that chance makes of them.
+        favour: subjects, or subjects and what they do ("cat spinning"), of which a share of the worlds is made, besides
+            those that chance makes of them.
+        favoured: that share.
         company: share of the worlds that are chosen for having two subjects, besides those of chance.
         crop_of: (height, width) of the whole frame if the clips are random crops of it; corners lie on multiples of 4.
     """
@@ -71,8 +72,26 @@ class StreamConfig:
     omit: float = 0.25
     samples: int = 2
     favour: tuple[str, ...] = ()
+    favoured: float = 0.1
     company: float = 0.0
     crop_of: tuple[int, int] | None = None
+
+
+def split_favour(entry: str) -> tuple[str, str]:
+    """Subject and action of a thing to favour, like "cat" or "cat spinning"; the action may be empty."""
+    subject, _, action = entry.partition(" ")
+    return subject, action
+
+
+def check_favour(favour: Sequence[str]) -> None:
+    """Raises `LabelError` for subjects and actions that the worlds have not, or that do not go together."""
+    for subject, action in map(split_favour, favour):
+        labels = {"subject": subject} | ({"action": action} if action else {})
+        draw_labels(torch.zeros(1, dtype=torch.long), given(labels, 1, torch.device("cpu")))
+
+
+def _names(factor: str, labels: Mapping[str, Tensor]) -> list[str]:
+    return [FACTORS[factor][i] for i in labels[factor].tolist()]
 
 
 def draw_path(
@@ -176,16 +195,17 @@ class ClipStream:
 
     def _worlds(self, seeds: Tensor) -> Worlds:
         seeds = self._accompanied(seeds)
-        worlds, favour = sample_worlds(seeds, self.device), self.config.favour
+        favour, share = self.config.favour, self.config.favoured
         if not favour:
-            return worlds
-        names = [FACTORS["subject"][i] for i in worlds.labels["subject"].tolist()]
+            return sample_worlds(seeds, self.device)
         draw = torch.rand(len(seeds), generator=self._generator, device=self.device).tolist()
-        names = [
-            favour[int(share / _FAVOURED * len(favour))] if share < _FAVOURED else name
-            for name, share in zip(names, draw, strict=True)
-        ]
-        return sample_worlds(seeds, self.device, labels={"subject": names})
+        chosen = [split_favour(favour[int(x / share * len(favour))]) if x < share else None for x in draw]
+        ids = seeds.to(self.device)
+        subjects = _names("subject", draw_labels(ids, {}))
+        labels = {"subject": [one[0] if one else name for one, name in zip(chosen, subjects, strict=True)]}
+        actions = _names("action", draw_labels(ids, given(labels, len(ids), self.device)))
+        labels["action"] = [one[1] if one and one[1] else name for one, name in zip(chosen, actions, strict=True)]
+        return sample_worlds(seeds, self.device, labels=labels)
 
     def _cropped(self, shots: Shots) -> Shots:
         c, moved = self.config, shots.Ks.clone()

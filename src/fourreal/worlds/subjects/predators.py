@@ -35,17 +35,20 @@ def _fox() -> Subject:
 
 def _dog() -> Subject:
     b = Build(
-        leg=0.48,
-        barrel=(0.22, 0.25),
-        long=0.64,
-        neck=(0.36, 0.22),
-        head=(0.24, 0.23, 0.23),
-        snout=(0.17, 0.12, 0.08),
-        limb=(0.1, 0.065),
+        leg=0.42,
+        barrel=(0.23, 0.26),
+        long=0.6,
+        neck=(0.38, 0.22),
+        head=(0.31, 0.29, 0.27),
+        snout=(0.17, 0.16, 0.1),
+        limb=(0.115, 0.085),
         face="muzzle",
+        sock=LIGHT,
+        eye=0.07,
+        neck_radius=0.17,
     )
-    tail = tail_of(b, (0, 0.14, -0.12), (0, 0.34, -0.16), (0.06, 0.05, 0.035), pattern="end", alt=LIGHT)
-    ears = flap_ears(b, (0.06, 0.19, 0.11), (0, 0, 14), SECOND, 0.15)
+    tail = tail_of(b, (0, 0.14, -0.12), (0, 0.34, -0.16), (0.08, 0.07, 0.05), pattern="end", alt=LIGHT)
+    ears = flap_ears(b, (0.08, 0.25, 0.14), (0, 0, 14), SECOND, 0.17)
     palette = ("#c98a4b", "#6e4020", "#251a16", "#fff1dc", "#e8788a", "#c98a4b")
     return quadruped("dog", ("puppy", "pup"), palette, b, {"ears": ears, "tail": tail}, 0.75)
 
@@ -54,16 +57,23 @@ def _corgi() -> Subject:
     b = Build(
         leg=0.27,
         barrel=(0.24, 0.26),
-        long=0.76,
-        neck=(0.38, 0.2),
-        head=(0.26, 0.23, 0.23),
-        snout=(0.17, 0.105, 0.07),
-        limb=(0.1, 0.07),
+        long=0.7,
+        neck=(0.4, 0.22),
+        head=(0.33, 0.28, 0.27),
+        snout=(0.17, 0.14, 0.09),
+        limb=(0.115, 0.085),
         sock=LIGHT,
         face="muzzle",
+        eye=0.07,
+        neck_radius=0.17,
     )
     x, y, z = tail_root(b)
-    extras = {"ears": pointed_ears(b, (0.1, 0.27, 0.0), (0.11, 0.04)), "tail": (ball((x, y, z), 0.09, "tail"),)}
+    chest = b.leg + 0.1 * b.barrel[1]
+    extras = {
+        "ears": pointed_ears(b, (0.11, 0.3, 0.0), (0.14, 0.05)),
+        "tail": (ball((x, y, z), 0.1, "tail"),),
+        "more": (ball((0.0, chest + 0.1, b.long / 2 + 0.05), (0.19, 0.22, 0.22), color=LIGHT),),
+    }
     palette = ("#dd8b3c", "#b8651f", "#2a1d1a", "#fff7ec", "#f0a59a", "#dd8b3c")
     return quadruped("corgi", ("corgi dog", "little corgi"), palette, b, extras, 0.6)
 
@@ -88,27 +98,28 @@ def _dalmatian() -> Subject:
 
 def _cat() -> Subject:
     b = Build(
-        leg=0.42,
-        barrel=(0.2, 0.2),
-        long=0.6,
-        neck=(0.32, 0.18),
-        head=(0.27, 0.23, 0.22),
-        snout=(0.03, 0.1, 0.07),
-        limb=(0.085, 0.055),
+        leg=0.36,
+        barrel=(0.23, 0.23),
+        long=0.54,
+        neck=(0.34, 0.2),
+        head=(0.36, 0.31, 0.28),
+        snout=(0.03, 0.14, 0.1),
+        limb=(0.11, 0.085),
         coat="stripes",
         alt=SECOND,
-        eye=0.062,
+        eye=0.095,
         nose=ACCENT,
         sock=LIGHT,
+        neck_radius=0.16,
     )
-    tail = tail_of(b, (0, 0.22, -0.22), (0, 0.62, -0.2), (0.055, 0.05, 0.045), pattern="end", alt=LIGHT)
+    tail = tail_of(b, (0, 0.16, -0.26), (0, 0.5, -0.3), (0.08, 0.075, 0.07), pattern="end", alt=LIGHT)
     palette = ("#a8a29a", "#6d675f", "#22211f", "#f7f3ec", "#f2a0a5", "#8fc05a")
     return quadruped(
         "cat",
         ("kitten", "kitty"),
         palette,
         b,
-        {"ears": pointed_ears(b, (0.07, 0.19, 0.0), (0.1, 0.02)), "tail": tail},
+        {"ears": pointed_ears(b, (0.09, 0.24, 0.0), (0.15, 0.03)), "tail": tail},
         0.65,
     )
 
