@@ -206,6 +206,16 @@ def test_who_goes_most_of_the_way_round_may_be_met_by_shifting_too(
     assert find_spin(scene(), filmed(torch.deg2rad(12.0 * steps)), busy(), UP, render) is None, "may as well go past"
 
 
+def test_who_goes_round_steadily_turns_though_other_orders_are_met_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body drawn anew with every turn is met a little better by some angle in any order; in one it is steady."""
+    monkeypatch.setattr("fourreal.fit.spin._missed", lambda cost, instant: 0.8)  # as if every order met it as well
+    monkeypatch.setattr("fourreal.fit.spin._BETTER", 0.0)
+    steady = torch.deg2rad(24.0 * (torch.arange(FRAMES) - INSTANT))
+    mixed = steady[torch.tensor([7, 2, 10, 0, 9, INSTANT, 3, 11, 1, 8, 4, 6])]
+    assert find_spin(scene(), filmed(steady), busy(), UP, render) is not None
+    assert find_spin(scene(), filmed(mixed), busy(), UP, render) is None
+
+
 def test_who_goes_most_of_the_way_round_may_be_met_worse(monkeypatch: pytest.MonkeyPatch) -> None:
     """A drawn kitten has another face with every turn, and is met badly; in this order alone it goes round."""
     steps = torch.arange(FRAMES) - INSTANT

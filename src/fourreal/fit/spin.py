@@ -39,7 +39,13 @@ _TURNED = math.radians(60)  # the subject must turn by so much at some time; les
 _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
 _FEET = 0.1  # of the subject's height, by which it reaches below what is seen to move
 _SOLID = 0.3  # opacity of what counts for the middle
-_WIDE = (0.5, 0.7, 0.85, 1.0)  # shares of what moves that may be the subject: the rest lies behind it in the picture
+_WIDE = (
+    0.5,
+    0.7,
+    0.85,
+    0.98,
+    1.0,
+)  # shares of what moves that may be the subject: the rest lies behind it in the picture
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
 _CLOSE = 0.05  # the same, before the line has been moved to where it belongs
 _SHIFTS = (0.3, 0.15)  # of the subject's reach, by which the line is moved
@@ -156,14 +162,17 @@ def _believed(
     places, still = _spread(sides, _ABOUT, _NEARER), spin.angles.new_zeros(1)
     cost = _costs_anywhere(clips, splats, spin.room, turning, places, render)
     wandering = _wandering(spin, cost, places, _WALK / float(sides[0].norm()), clips.instant)
-    if wandering.goes_round and _in_order(cost.amin(2), clips.instant):
+    # Drawn anew with every turn, a body is met a little better by some angle at some place in any order of the frames.
+    # Then a steady course on the spot tells more: through frames in another order one changes its speed at every step.
+    spot = cost[..., _spot(places)]
+    if wandering.goes_round and (
+        _in_order(cost.amin(2), clips.instant, _missed) or _in_order(spot, clips.instant, _total)
+    ):
         return wandering
     there = _spread(sides, _ASIDE, _AHEAD)
     moved = _costs(clips, _turned(splats, spin.room, turning, still, there), render)
     otherwise = float(moved.min(1).values.sum() / moved[:, _spot(there)].sum().clamp_min(1e-9))
-    return (
-        wandering if spin.worth <= _BETTER * otherwise and _in_order(cost[..., _spot(places)], clips.instant) else None
-    )
+    return wandering if spin.worth <= _BETTER * otherwise and _in_order(spot, clips.instant, _missed) else None
 
 
 def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int) -> Spin:
@@ -268,12 +277,29 @@ def _rests(cameras: Cameras) -> bool:
 
 def _course(cost: Float[Tensor, "F A"], instant: int) -> Int64[Tensor, " F"]:
     """The angle of each frame in steps, unwrapped, 0 at the instant: the cheapest of steady speed."""
+    return _cheapest(cost, instant)[1]
+
+
+def _cheapest(cost: Float[Tensor, "F A"], instant: int) -> tuple[float, Int64[Tensor, " F"]]:
+    """What the cheapest course costs in all, but for the instant, and its steps."""
     after, before = cost[instant:], cost[: instant + 1].flip(0)
     found = []
     for speed in range(-_FASTEST, _FASTEST + 1):  # at the instant, where both sides meet
         (a, later), (b, earlier) = _way(after, speed), _way(before, -speed)
         found.append((a + b, abs(speed), torch.cat([earlier[1:].flip(0), later])))
-    return min(found, key=lambda f: f[:2])[2]
+    total, _, steps = min(found, key=lambda f: f[:2])
+    return total, steps
+
+
+def _missed(cost: Float[Tensor, "F A"], instant: int) -> float:
+    """The error of the course as a share of that at rest."""
+    return _met(cost, instant)[1]
+
+
+def _total(cost: Float[Tensor, "F A"], instant: int) -> float:
+    """The same with what changes of speed cost."""
+    rest = float(cost[:, 0].sum() - cost[instant, 0])
+    return _cheapest(cost, instant)[0] / rest if rest > 0 else 1.0
 
 
 def _met(cost: Float[Tensor, "F A"], instant: int) -> tuple[Int64[Tensor, " F"], float]:
@@ -306,14 +332,14 @@ def _walk(cost: Float[Tensor, "F P"], places: Float[Tensor, "P 3"], price: float
     return torch.tensor([*way(cost[: instant + 1].flip(0))[::-1], start, *way(cost[instant:])], device=cost.device)
 
 
-def _in_order(cost: Float[Tensor, "F A"], instant: int) -> bool:
+def _in_order(cost: Float[Tensor, "F A"], instant: int, worth: Callable[[Tensor, int], float]) -> bool:
     """Whether a course through the frames in their order gains clearly more than through them in any other."""
     generator, others = torch.Generator().manual_seed(0), [i for i in range(len(cost)) if i != instant]
     found = []
     for _ in range(_ORDERS):
         order = [others[i] for i in torch.randperm(len(others), generator=generator).tolist()]
-        found.append(_met(cost[[*order[:instant], instant, *order[instant:]]], instant)[1])
-    return 1 - min(found) <= _CHANCE * (1 - _met(cost, instant)[1])
+        found.append(worth(cost[[*order[:instant], instant, *order[instant:]]], instant))
+    return 1 - min(found) <= _CHANCE * (1 - worth(cost, instant))
 
 
 def _way(cost: Float[Tensor, "T A"], begins: int) -> tuple[float, Int64[Tensor, " T"]]:
