@@ -147,6 +147,6 @@ def test_the_shipped_critic_prefers_true_clips_and_right_words() -> None:
     words = torch.stack([model.encode_text(s).payload for s in [*said, *said[1:], said[0]]])
     given = conditions(words, torch.zeros(10, dtype=torch.long), 16)
     right, wrong = likeness(model.critic, model.base, clips.repeat(2, 1, 1, 1, 1), given).chunk(2)
-    assert (right > 0).all(), "true clips"
-    assert (right > wrong).sum() >= 4, "words of another world"
-    assert (right - wrong).mean() > 1
+    assert right.mean() > 1, "true clips"  # one may pass for drawn: the better the network, the less sure the critic
+    assert (right > wrong).all(), "words of another world"
+    assert (right - wrong).mean() > 1.5
