@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fourreal.video.base import CameraPath, KnownFrames, ModelSourceError, SizeError, UnsupportedConditionError
+from fourreal.video.embedded.casting import Casting
 from fourreal.video.embedded.model import EmbeddedVideoModel
 from fourreal.video.embedded.network import Conditions, rays
 from fourreal.video.embedded.objective import (
@@ -211,8 +212,9 @@ class TestStream:
         vocabulary = vocabulary_of(caption_words())
 
         def share(favour: tuple[str, ...] = (), *words: str) -> float:
-            config = StreamConfig(frames=2, height=4, width=8, pool=160, chunk=160, samples=1, favour=favour)
-            pool = ClipStream(replace(config, favoured=0.25), vocabulary, CPU).pool.words
+            config = StreamConfig(frames=2, height=4, width=8, pool=160, chunk=160, samples=1)
+            config = replace(config, casting=Casting(favour, favoured=0.25))
+            pool = ClipStream(config, vocabulary, CPU).pool.words
             return float((pool[..., None] == torch.tensor([vocabulary[w] for w in words])).any((1, 2)).float().mean())
 
         assert 0.17 < share(("elephant",), "elephant") - share((), "elephant") < 0.35

@@ -10,6 +10,7 @@ import torch
 
 from fourreal.commands.train_video_model import Tuning, train_video_model
 from fourreal.core.errors import FourRealError
+from fourreal.video.embedded.casting import Casting
 from fourreal.video.embedded.network import BaseNetwork, Conditions, grown
 from fourreal.video.embedded.stream import ClipStream, StreamConfig
 from fourreal.video.embedded.tokens import vocabulary_of
@@ -83,7 +84,9 @@ def test_only_clips_of_running_time_before_a_still_camera_say_how_subjects_are_s
 
 def test_worlds_of_two_subjects_may_be_drawn_more_often() -> None:
     def share(company: float) -> float:
-        config = StreamConfig(frames=2, height=4, width=8, pool=160, chunk=160, samples=1, company=company)
+        config = StreamConfig(
+            frames=2, height=4, width=8, pool=160, chunk=160, samples=1, casting=Casting(company=company)
+        )
         seeds = ClipStream(config, vocabulary_of(WORDS), CPU).pool.seeds
         assert len(set(seeds.tolist())) == 160
         return float((draw_labels(seeds, {})["second"] > 0).float().mean())

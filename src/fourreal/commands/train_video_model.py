@@ -80,20 +80,17 @@ def train_video_model(
         raise FourRealError("--minutes, --clips, --batch and --rate must be positive")
     if tuning.decay is not None and not 0 <= tuning.decay <= 1:
         raise FourRealError(f"--decay {tuning.decay} must be a share of the training, 0 to 1")
-    for name in ("favoured", "company"):
-        if not 0 <= (share := getattr(tuning, name)) <= 1:
-            raise FourRealError(f"--{name} {share} must be a share of the worlds, 0 to 1")
     from rich.console import Console
 
-    from fourreal.video.embedded.stream import check_favour
+    from fourreal.video.embedded.casting import Casting
     from fourreal.video.embedded.training_run import RunConfig, train
 
     if weaker is not None and part != "guidance":
         raise FourRealError(f"--weaker guides the distillation of guidance (--part guidance), not --part {part}")
     chosen = asdict(tuning)
-    drawn = {name: chosen.pop(name) for name in ("favour", "favoured", "company")}
-    check_favour(tuning.favour)
-    config = RunConfig(part, out, start_from=start_from, weaker=weaker, minutes=minutes, **drawn)
+    casting = Casting(*(chosen.pop(name) for name in ("favour", "favoured", "company")))
+    casting.check()
+    config = RunConfig(part, out, start_from=start_from, weaker=weaker, casting=casting, minutes=minutes)
     if part != "base":
         config = replace(config, train=replace(config.train, clips=1_000_000))
     if part == "guidance":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
 from fourreal.worlds.words import caption_words
 
+from .casting import Casting
 from .critic import CriticConfig, CriticNetwork, critic_loss
 from .network import BaseConfig, BaseNetwork
 from .objective import training_loss
@@ -43,9 +44,7 @@ class Placement:
     batch: int = 256
     pool: int = 8192
     first_seed: int = 0
-    favour: tuple[str, ...] = ()
-    favoured: float = 0.1
-    company: float = 0.0
+    casting: Casting = field(default_factory=Casting)
 
 
 def _compiled(network: nn.Module, device: torch.device) -> nn.Module:
@@ -62,9 +61,7 @@ def _stream(config: StreamConfig, words: tuple[str, ...], place: Placement) -> C
         config,
         pool=place.pool,
         chunk=min(config.chunk, place.pool),
-        favour=place.favour,
-        favoured=place.favoured,
-        company=place.company,
+        casting=place.casting,
     )
     return ClipStream(
         config, vocabulary_of(words), place.device, first_seed=place.first_seed + place.rank, stride=place.world

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render, render_fast, sample_worlds
+from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, render, render_fast
 from fourreal.worlds.facing import Facing, facing
-from fourreal.worlds.labels import draw_labels, given
-from fourreal.worlds.vocabulary import FACTORS
 
+from .casting import EVALUATION_SEED, Casting
 from .tokens import encode_captions
 
-# Seeds from here on are for evaluation; training never draws them.
-EVALUATION_SEED = 1 << 40
 _VARIANTS = 16
-_OTHERS = 8  # seeds tried for a world of two subjects, a quarter of which have them
-_FAR = 1 << 36  # between those seeds: no training gets as far
 
 
 class Clips(NamedTuple):
@@ -55,10 +50,7 @@ class StreamConfig:
         chunk: clips rendered at once.
         omit: probability of leaving a detail out of a caption.
         samples: per pixel side.
-        favour: subjects, or subjects and what they do ("cat spinning"), of which a share of the worlds is made, besides
-            those that chance makes of them.
-        favoured: that share.
-        company: share of the worlds that are chosen for having two subjects, besides those of chance.
+        casting: what is drawn more often.
         crop_of: (height, width) of the whole frame if the clips are random crops of it; corners lie on multiples of 4.
     """
 
@@ -71,27 +63,8 @@ class StreamConfig:
     chunk: int = 1024
     omit: float = 0.25
     samples: int = 2
-    favour: tuple[str, ...] = ()
-    favoured: float = 0.1
-    company: float = 0.0
+    casting: Casting = field(default_factory=Casting)
     crop_of: tuple[int, int] | None = None
-
-
-def split_favour(entry: str) -> tuple[str, str]:
-    """Subject and action of a thing to favour, like "cat" or "cat spinning"; the action may be empty."""
-    subject, _, action = entry.partition(" ")
-    return subject, action
-
-
-def check_favour(favour: Sequence[str]) -> None:
-    """Raises `LabelError` for subjects and actions that the worlds have not, or that do not go together."""
-    for subject, action in map(split_favour, favour):
-        labels = {"subject": subject} | ({"action": action} if action else {})
-        draw_labels(torch.zeros(1, dtype=torch.long), given(labels, 1, torch.device("cpu")))
-
-
-def _names(factor: str, labels: Mapping[str, Tensor]) -> list[str]:
-    return [FACTORS[factor][i] for i in labels[factor].tolist()]
 
 
 def draw_path(
@@ -168,7 +141,7 @@ class ClipStream:
     def render(self, seeds: Tensor) -> Clips:
         """Clips of the worlds of `seeds`, filmed at random."""
         c = self.config
-        worlds = self._worlds(seeds)
+        worlds = c.casting.worlds(seeds, self.device, self._generator)
         path, times, context = draw_path(len(seeds), c.frames, self._generator, self.device)
         shots, camera = shoot(worlds, path, times, *(c.crop_of or (c.height, c.width)))
         if c.crop_of is not None:
@@ -182,30 +155,6 @@ class ClipStream:
         )
         words = encode_captions(sentences, self._vocabulary, c.words).to(self.device)
         return Clips((rgb * 255).round().byte(), words, context, camera, worlds.seeds)
-
-    def _accompanied(self, seeds: Tensor) -> Tensor:
-        """The seeds, some of them replaced by those of worlds with two subjects."""
-        if not self.config.company:
-            return seeds
-        others = (seeds[:, None] + _FAR * torch.arange(_OTHERS)) % EVALUATION_SEED
-        second = draw_labels(others.flatten().to(self.device), {})["second"].view(others.shape).cpu()
-        chosen = others.gather(1, (second > 0).long().argmax(1)[:, None])[:, 0]
-        draw = torch.rand(len(seeds), generator=self._generator, device=self.device).cpu()
-        return torch.where(draw < self.config.company, chosen, seeds)
-
-    def _worlds(self, seeds: Tensor) -> Worlds:
-        seeds = self._accompanied(seeds)
-        favour, share = self.config.favour, self.config.favoured
-        if not favour:
-            return sample_worlds(seeds, self.device)
-        draw = torch.rand(len(seeds), generator=self._generator, device=self.device).tolist()
-        chosen = [split_favour(favour[int(x / share * len(favour))]) if x < share else None for x in draw]
-        ids = seeds.to(self.device)
-        subjects = _names("subject", draw_labels(ids, {}))
-        labels = {"subject": [one[0] if one else name for one, name in zip(chosen, subjects, strict=True)]}
-        actions = _names("action", draw_labels(ids, given(labels, len(ids), self.device)))
-        labels["action"] = [one[1] if one and one[1] else name for one, name in zip(chosen, actions, strict=True)]
-        return sample_worlds(seeds, self.device, labels=labels)
 
     def _cropped(self, shots: Shots) -> Shots:
         c, moved = self.config, shots.Ks.clone()

@@ -20,6 +20,7 @@ from torch import Tensor
 from fourreal.core.errors import FourRealError
 from fourreal.worlds.words import caption_words
 
+from .casting import Casting
 from .network import BaseConfig, grown
 from .parts import Part, Placement, base_part, critic_part, upsampler_part
 from .training import TrainConfig, Trainer, TrainNews
@@ -53,9 +54,7 @@ class RunConfig:
         pool: training clips held at once.
         start_from: weights to begin with; needed to distil guidance, and for the critic those whose clips it judges.
         weaker: weights of a base network trained less, which guides as well when guidance is distilled.
-        favour: subjects, alone or with what they do, that are drawn more often, because they read badly.
-        favoured: share of the worlds that is made of them.
-        company: share of the worlds that are chosen for having two subjects.
+        casting: what is drawn more often.
         minutes: stop (resumably) after so long.
         save_minutes: time between checkpoints.
     """
@@ -68,9 +67,7 @@ class RunConfig:
     pool: int = 8192
     start_from: Path | None = None
     weaker: Path | None = None
-    favour: tuple[str, ...] = ()
-    favoured: float = 0.1
-    company: float = 0.0
+    casting: Casting = field(default_factory=Casting)
     minutes: float = 1e9
     save_minutes: float = 10.0
 
@@ -171,17 +168,7 @@ def train(
     device, rank, world = join_processes(device)
     checkpoint = config.out / CHECKPOINT
     position = _stored_position(config)
-    place = Placement(
-        device,
-        rank,
-        world,
-        config.train.batch,
-        config.pool,
-        position,
-        favour=config.favour,
-        favoured=config.favoured,
-        company=config.company,
-    )
+    place = Placement(device, rank, world, config.train.batch, config.pool, position, config.casting)
     part, before, distilled = _part(config, place)
     trainer = Trainer(part.network, config.train, device)
     if checkpoint.exists():
