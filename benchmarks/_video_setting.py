@@ -16,11 +16,12 @@ from fourreal.metrics import psnr
 from fourreal.stages.drafts import drafts_for
 from fourreal.stages.videos import VideosConfig
 from fourreal.video.base import DRAFTS_APART
+from fourreal.video.embedded.casting import EVALUATION_SEED
 from fourreal.video.embedded.company import drawn_whole, mixed_last, of_two, words_of_halves
 from fourreal.video.embedded.critic import CriticNetwork, likeness
 from fourreal.video.embedded.network import CONTEXTS, BaseNetwork, Conditions
 from fourreal.video.embedded.sampling import Predictor, conditions, sample
-from fourreal.video.embedded.stream import EVALUATION_SEED, draw_path, shoot
+from fourreal.video.embedded.stream import draw_path, shoot
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
 from fourreal.video.embedded.upsampler import UpsamplerNetwork
 from fourreal.video.embedded.weights import (

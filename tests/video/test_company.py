@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from fourreal.video.base import DRAFTS_APART
+from fourreal.video.embedded.casting import EVALUATION_SEED
 from fourreal.video.embedded.company import in_both_places, margins, mixed_last, unmixed
 from fourreal.video.embedded.model import EmbeddedVideoModel
 from fourreal.video.embedded.network import BaseNetwork
 from fourreal.video.embedded.sampling import conditions
-from fourreal.video.embedded.stream import EVALUATION_SEED
 from fourreal.video.embedded.tokens import encode_captions, vocabulary_of
 from fourreal.worlds import caption_words, reference_cameras, render, sample_worlds
 from video.tiny import BASE as TINY

@@ -12,12 +12,13 @@ import torch
 
 from fourreal.core.errors import FourRealError
 from fourreal.video.base import CameraPath, Chooses, KnownFrames, ModelSourceError, VideoModelError
+from fourreal.video.embedded.casting import EVALUATION_SEED
 from fourreal.video.embedded.critic import likeness
 from fourreal.video.embedded.model import EmbeddedVideoModel
 from fourreal.video.embedded.network import CONTEXTS
 from fourreal.video.embedded.pairs import PairStream
 from fourreal.video.embedded.sampling import conditions
-from fourreal.video.embedded.stream import EVALUATION_SEED, ClipStream, StreamConfig
+from fourreal.video.embedded.stream import ClipStream, StreamConfig
 from fourreal.video.embedded.tokens import vocabulary_of
 from fourreal.video.embedded.training_run import train
 from fourreal.video.embedded.weights import BASE, CRITIC, load_base, load_critic

@@ -344,7 +344,7 @@ def test_what_ships_is_small_and_loads() -> None:
 def test_the_shipped_model_beats_repeating_the_first_frame() -> None:
     """One step at noise as strong as the signal, the first frame known: the model must know how it goes on."""
     from fourreal.metrics import psnr
-    from fourreal.video.embedded.stream import EVALUATION_SEED
+    from fourreal.video.embedded.casting import EVALUATION_SEED
     from fourreal.worlds import reference_cameras, render
 
     worlds = sample_worlds([EVALUATION_SEED + 3], labels={"action": "running", "subject": "fox", "second": "none"})

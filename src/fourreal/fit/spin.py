@@ -164,15 +164,15 @@ def _believed(
     wandering = _wandering(spin, cost, places, _WALK / float(sides[0].norm()), clips.instant)
     # Drawn anew with every turn, a body is met a little better by some angle at some place in any order of the frames.
     # Then a steady course on the spot tells more: through frames in another order one changes its speed at every step.
-    spot = cost[..., _spot(places)]
+    on_the_spot = cost[..., _spot(places)]
     if wandering.goes_round and (
-        _in_order(cost.amin(2), clips.instant, _missed) or _in_order(spot, clips.instant, _total)
+        _in_order(cost.amin(2), clips.instant, _missed) or _in_order(on_the_spot, clips.instant, _total)
     ):
         return wandering
     there = _spread(sides, _ASIDE, _AHEAD)
     moved = _costs(clips, _turned(splats, spin.room, turning, still, there), render)
     otherwise = float(moved.min(1).values.sum() / moved[:, _spot(there)].sum().clamp_min(1e-9))
-    return wandering if spin.worth <= _BETTER * otherwise and _in_order(spot, clips.instant, _missed) else None
+    return wandering if spin.worth <= _BETTER * otherwise and _in_order(on_the_spot, clips.instant, _missed) else None
 
 
 def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int) -> Spin:

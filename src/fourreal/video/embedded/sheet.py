@@ -10,9 +10,9 @@ from torch import Tensor
 from fourreal.io.images import write_image
 from fourreal.worlds import captions, orbit_cameras, reference_cameras, render, sample_worlds
 
+from .casting import EVALUATION_SEED
 from .network import BaseNetwork
 from .sampling import Predictor, conditions, sample
-from .stream import EVALUATION_SEED
 from .tokens import encode_captions, vocabulary_of
 from .upsampler import UpsamplerNetwork
 from .upsampling import shrunk, upsample
