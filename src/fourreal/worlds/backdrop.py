@@ -74,6 +74,7 @@ def particles(env: Surroundings, origin: Tensor, direction: Tensor, reach: Tenso
     a = direction[..., 0].square() + direction[..., 2].square() + 1e-9
     b = o[..., 0] * direction[..., 0] + o[..., 2] * direction[..., 2]
     rain, snow = world(env.rain), world(env.snow)
+    share = torch.where(rain > 0, 0.5, 0.35)  # more snow than that hides who stands in it
     out = torch.zeros_like(reach)
     for i, radius in enumerate((0.9, 1.6, 2.4, 3.3)):
         disc = b * b - a * (o[..., 0].square() + o[..., 2].square() - radius * radius)
@@ -89,8 +90,8 @@ def particles(env: Surroundings, origin: Tensor, direction: Tensor, reach: Tenso
             h = lattice(column.int(), row.int(), column.int() * 0 + 11 + i, world(env.salt))
             u = angle - column - 0.5 - 0.5 * (unit(h) - 0.5)
             v = fall - row - 0.5
-            flake = smooth(0.024, 0.008, u * u + v * v)
+            flake = smooth(0.018, 0.005, u * u + v * v)
             streak = smooth(0.045, 0.015, u.abs()) * smooth(0.45, 0.2, v.abs()) * 0.4
-            there = (disc > 0) & (t > 0.3) & (t < reach) & (unit(rehash(h)) < 0.5)
+            there = (disc > 0) & (t > 1.0) & (t < reach) & (unit(rehash(h)) < share)
             out = out + (flake * snow + streak * rain) * there
     return out.clamp(max=0.85)

@@ -15,6 +15,7 @@ from fourreal.worlds import Shots, Worlds, captions, clip_times, place_cameras, 
 from fourreal.worlds.facing import Facing, facing
 
 from .casting import EVALUATION_SEED, Casting
+from .framing import framed
 from .tokens import encode_captions
 
 _VARIANTS = 16
@@ -94,11 +95,12 @@ def draw_path(
 
 
 def shoot(worlds: Worlds, path: Tensor, times: Tensor, height: int, width: int) -> tuple[Shots, Tensor]:
-    """Cameras on `path`, and the path as filmed: elevations limited, relative to frame 0."""
+    """Cameras on `path`, subjects framed where it begins; and the path as filmed: elevations limited, from frame 0."""
     base = worlds.view.elevation[:, None]
     elevation = (base + path[..., 1]).clamp(math.radians(3), math.radians(75)) - base
     path = torch.stack((path[..., 0], elevation, path[..., 2]), -1)
-    return place_cameras(worlds, path, times, width, height), path - path[:, :1]
+    filled = framed(worlds, path[:, 0], width / height)
+    return place_cameras(filled, path, times, width, height), path - path[:, :1]
 
 
 def _seen(worlds: Worlds, shots: Shots, camera: Tensor, context: Tensor) -> list[Facing]:

@@ -182,7 +182,8 @@ def _alien() -> Subject:
     _, y, z = head_at(f)
     more = (
         *pair(
-            ball((0.15, y - 0.02, z + 0.24), (0.1, 0.14, 0.06), "head", (0, 24, 28), color=DARK, gloss=1.0),
+            ball((0.15, y - 0.02, z + 0.225), (0.125, 0.165, 0.065), "head", (0, 24, 28), color=LIGHT),
+            ball((0.15, y - 0.03, z + 0.25), (0.085, 0.12, 0.06), "head", (0, 24, 28), color=DARK, gloss=1.0),
             limb((0.12, y + 0.3, z), (0.2, y + 0.54, z), 0.02, 0.02, "head"),
             ball((0.21, y + 0.56, z), 0.055, "head", color=EXTRA, pattern="glow"),
         ),
@@ -207,48 +208,48 @@ def _clothed(
 
 def _person() -> Subject:
     f = Figure(
-        leg=0.55,
+        leg=0.48,
         hips=0.21,
         chest=0.2,
         waist=0.34,
-        head=(0.2, 0.23, 0.21),
-        arm=0.56,
-        girth=(0.075, 0.1),
+        head=(0.25, 0.27, 0.25),
+        arm=0.5,
+        girth=(0.09, 0.115),
         legs=SECOND,
         hands=LIGHT,
         feet=DARK,
         muzzle=None,
         belly="plain",
-        eye=0.036,
+        eye=0.055,
         gap=0.02,
     )
     _, y, z = head_at(f)
-    hair = (ball((0, y + 0.07, z - 0.035), (0.215, 0.2, 0.215), "head", color=EXTRA),)
+    hair = (ball((0, y + 0.07, z - 0.035), (0.265, 0.235, 0.255), "head", color=EXTRA),)
     palette = ("#d8433b", "#2f4f86", "#20181a", "#efc09a", "#b6514f", "#4a2a18")
     return _clothed("person", ("man", "boy"), palette, hair, f)
 
 
 def _girl() -> Subject:
     f = Figure(
-        leg=0.48,
+        leg=0.44,
         hips=0.19,
         chest=0.17,
         waist=0.3,
-        head=(0.22, 0.24, 0.22),
+        head=(0.27, 0.28, 0.26),
         arm=0.48,
-        girth=(0.065, 0.085),
+        girth=(0.08, 0.1),
         legs=LIGHT,
         hands=LIGHT,
         feet=DARK,
         muzzle=None,
         belly="plain",
-        eye=0.04,
+        eye=0.058,
     )
     _, y, z = head_at(f)
     hair = (
-        ball((0, y + 0.06, z - 0.04), (0.235, 0.22, 0.23), "head", color=EXTRA),
-        limb((0, y + 0.02, z - 0.22), (0, y - 0.32, z - 0.3), 0.09, 0.05, "head", color=EXTRA),
-        tube((0, 0.34, 0), (0, 0.74, 0), 0.36, 0.17, color=MAIN),
+        ball((0, y + 0.06, z - 0.04), (0.285, 0.255, 0.27), "head", color=EXTRA),
+        limb((0, y + 0.02, z - 0.26), (0, y - 0.36, z - 0.34), 0.1, 0.06, "head", color=EXTRA),
+        tube((0, 0.3, 0), (0, 0.7, 0), 0.36, 0.17, color=MAIN),
     )
     palette = ("#e85f8b", "#c8406f", "#20181a", "#f0c4a2", "#b6514f", "#7c4a22")
     return _clothed("girl", ("young girl", "woman"), palette, hair, f)

@@ -80,19 +80,21 @@ def _corgi() -> Subject:
 
 def _dalmatian() -> Subject:
     b = Build(
-        leg=0.55,
-        barrel=(0.2, 0.24),
-        long=0.7,
+        leg=0.46,
+        barrel=(0.22, 0.25),
+        long=0.64,
         neck=(0.4, 0.22),
-        head=(0.21, 0.21, 0.23),
-        snout=(0.2, 0.11, 0.07),
-        limb=(0.095, 0.055),
+        head=(0.29, 0.28, 0.26),
+        snout=(0.19, 0.15, 0.09),
+        limb=(0.115, 0.08),
         coat="spots",
         alt=DARK,
+        eye=0.065,
+        neck_radius=0.16,
     )
     tail = tail_of(b, (0, 0.1, -0.2), (0, 0.3, -0.36), (0.05, 0.04, 0.025))
     palette = ("#f6f3ee", "#26221f", "#1d1a1a", "#f6f3ee", "#e8788a", "#f6f3ee")
-    ears = flap_ears(b, (0.055, 0.17, 0.1), (0, 0, 14), DARK, 0.15)
+    ears = flap_ears(b, (0.075, 0.24, 0.13), (0, 0, 14), DARK, 0.17)
     return quadruped("dalmatian", ("spotted dog", "dalmatian dog"), palette, b, {"ears": ears, "tail": tail}, 0.8)
 
 
