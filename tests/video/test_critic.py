@@ -18,11 +18,11 @@ from fourreal.video.embedded.model import EmbeddedVideoModel
 from fourreal.video.embedded.network import CONTEXTS
 from fourreal.video.embedded.pairs import PairStream
 from fourreal.video.embedded.sampling import conditions
-from fourreal.video.embedded.stream import ClipStream, StreamConfig
+from fourreal.video.embedded.stream import ClipStream, StreamConfig, shoot
 from fourreal.video.embedded.tokens import vocabulary_of
 from fourreal.video.embedded.training_run import train
 from fourreal.video.embedded.weights import BASE, CRITIC, load_base, load_critic
-from fourreal.worlds import captions, reference_cameras, render, sample_worlds
+from fourreal.worlds import captions, clip_times, reference_cameras, render, sample_worlds
 from video.tiny import CPU, tiny_model, tiny_run, tiny_weights
 
 
@@ -143,7 +143,9 @@ def test_the_shipped_critic_prefers_true_clips_and_right_words() -> None:
     model = EmbeddedVideoModel.load()
     assert model.critic is not None
     worlds = sample_worlds([EVALUATION_SEED + 100 + i for i in range(5)], labels={"second": "none"})
-    clips = 2 * render(worlds, reference_cameras(worlds, 16, 64, 36), geometry=False).rgb - 1
+    times = clip_times(5, 16, CPU).contiguous()
+    shots, _ = shoot(worlds, torch.zeros(5, 16, 3), times, 36, 64)  # framed as what it learned from
+    clips = 2 * render(worlds, shots, geometry=False).rgb - 1
     said = captions(worlds)
     words = torch.stack([model.encode_text(s).payload for s in [*said, *said[1:], said[0]]])
     given = conditions(words, torch.zeros(10, dtype=torch.long), 16)

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from fourreal.io.images import write_image
-from fourreal.worlds import captions, orbit_cameras, reference_cameras, render, sample_worlds
+from fourreal.worlds import captions, reference_cameras, render, sample_worlds
 
 from .casting import EVALUATION_SEED
 from .network import BaseNetwork
 from .sampling import Predictor, conditions, sample
+from .stream import shoot
 from .tokens import encode_captions, vocabulary_of
 from .upsampler import UpsamplerNetwork
 from .upsampling import shrunk, upsample
@@ -34,16 +35,14 @@ def base_sheet(
     worlds = sample_worlds(EVALUATION_SEED + torch.arange(count), device)
     sentences = captions(worlds)
     words = encode_captions(sentences, vocabulary_of(vocabulary), c.words).to(device)
-    shots = orbit_cameras(worlds, c.frames, c.width, c.height, degrees=70.0)
+    walk = torch.zeros(count, c.frames, 3, device=device)
+    walk[..., 0] = torch.deg2rad(torch.linspace(0, 70.0, c.frames, device=device))
+    shots, camera = shoot(worlds, walk, torch.zeros(count, c.frames, device=device), c.height, c.width)
     truth = 2 * render(worlds, shots, geometry=False).rgb - 1
-    path_taken = torch.zeros(count, c.frames, 3, device=device)
-    path_taken[..., 0] = torch.deg2rad(torch.linspace(0, 70.0, c.frames, device=device))
     running = conditions(words, torch.zeros(count, dtype=torch.long, device=device), c.frames)
     known = torch.zeros(count, c.frames, dtype=torch.bool, device=device)
     known[:, 0] = True
-    frozen = conditions(
-        words, torch.ones(count, dtype=torch.long, device=device), c.frames, known=known, camera=path_taken
-    )
+    frozen = conditions(words, torch.ones(count, dtype=torch.long, device=device), c.frames, known=known, camera=camera)
     seeds = range(count)
     told = sample(Predictor(network, distilled), running, None, seeds)
     orbit = sample(Predictor(network, distilled), frozen, truth, seeds)
