@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from fourreal.pose.tracks import follow_from
+from fourreal.pose.tracks import find_again, follow_from
 
 
 def sliding(count: int = 5) -> torch.Tensor:
@@ -36,3 +36,18 @@ def test_from_an_end_there_is_one_way() -> None:
 def test_one_frame_and_a_blank_clip() -> None:
     assert follow_from(sliding(1), 0)[0].shape == (1, 0, 2)
     assert follow_from(torch.full((4, 3, 54, 96), 0.5), 1)[1].shape == (4, 0)
+
+
+def test_points_of_one_picture_are_found_again_in_another_of_any_size() -> None:
+    frames = sliding()
+    for scale in (1, 3):  # the second is wider than points are followed at
+        first, last = (F.interpolate(frames[[i]], scale_factor=scale, mode="bicubic").clamp(0, 1)[0] for i in (0, 3))
+        xy, found = find_again(first, last)
+        assert xy.shape == found.shape
+        assert len(xy) > 20
+        assert float((found - xy - 3 * scale * torch.tensor([2.0, 1.0])).norm(dim=1).median()) < 0.2 * scale
+
+
+def test_what_another_picture_does_not_show_is_not_found() -> None:
+    assert find_again(sliding()[0], torch.full((3, 108, 160), 0.5))[0].shape == (0, 2)
+    assert find_again(torch.full((3, 108, 160), 0.5), sliding()[0])[1].shape == (0, 2)

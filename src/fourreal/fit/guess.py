@@ -18,18 +18,18 @@ from fourreal.core.gaussians import Gaussians
 from fourreal.core.record import Recorder
 from fourreal.deform.losses import diff, neighbourhood, rigidity, rotation_similarity, turns_of
 from fourreal.deform.nodes import NodeField, farthest_points
-from fourreal.raster.base import Rasterizer, Splats, Views
+from fourreal.raster.base import Rasterizer, Rendering, Splats, Views
 
 from .clips import Clips
 
 _STEPS = 120
 _RATE, _LAST = 2e-2, 0.05  # Adam's, and the share of it that is left at the end
-_RIGID, _DIFF = 5.0, 0.01  # weights beside the distance from followed points
+RIGID, DIFF = 5.0, 0.01  # weights beside the distance from followed points
 _SOFT = 0.02  # of the picture's height: distances beyond count linearly (Huber), for some points are lost unnoticed
 _APART = 4.0  # pixels between a followed point and the nearest Gaussian, at its depth; farther ones lie on an edge
-_SUPPORT, _NEIGHBOURS = 600, 12  # further Gaussians that rigidity ties to them, and to how many others each
+SUPPORT, NEIGHBOURS = 600, 12  # further Gaussians that rigidity ties to them, and to how many others each
 _SOLID = 0.3  # opacity and coverage below which nothing is there to follow
-_LEAST = 4  # points that a guess needs
+LEAST = 4  # points that a guess needs
 
 
 class Followed(NamedTuple):
@@ -68,27 +68,27 @@ def guess_motion(
     assert clips.reference is not None
     cameras, device = clips.reference.cameras, gaussians.means.device
     xy, seen = followed.xy.to(device), followed.seen.to(device)
-    index, good = _carriers(gaussians, cameras[clips.instant], xy[clips.instant], render)
+    camera = cameras[[clips.instant]]
+    index, good = carriers(gaussians, camera, xy[clips.instant], drawn(gaussians, camera, render))
     index, xy, seen = index[good], xy[:, good], seen[:, good]
-    if len(index) < _LEAST:
+    if len(index) < LEAST:
         return 0
     pool = torch.arange(len(gaussians.means), device=device) if busy is None or not busy.any() else busy.nonzero()[:, 0]
-    chosen = torch.cat([index, pool[farthest_points(gaussians.means[pool], _SUPPORT)]])
+    chosen = torch.cat([index, pool[farthest_points(gaussians.means[pool], SUPPORT)]])
     means = gaussians.means[chosen]
     motion.rebind(means)
-    near = neighbourhood(means, min(_NEIGHBOURS, len(means) - 1))
+    near = neighbourhood(means, min(NEIGHBOURS, len(means) - 1))
     # Gaussians need not lie on the very point: they follow its way.
-    wanted = xy - xy[clips.instant] + cameras[[clips.instant]].project(means[: len(index)])[0]
+    wanted = xy - xy[clips.instant] + camera.project(means[: len(index)])[0]
     moments, recorder = cameras.moments.to(device), Recorder()
 
     def missed_by() -> dict[str, Tensor]:
         offsets = motion.offsets(means, moments)
         moved, turns = means + offsets.means, turns_of(offsets)
-        apart = (cameras.project(moved[:, : len(index)])[0] - wanted).norm(dim=-1) / cameras.height
-        missed = torch.where(apart < _SOFT, apart.square() / (2 * _SOFT), apart - _SOFT / 2)
+        missed = huber(cameras.project(moved[:, : len(index)])[0] - wanted, cameras.height)
         tied = rigidity(moved, turns, near, motion.unit) + rotation_similarity(turns, near)
         told = torch.where(seen, missed, 0.0).sum() / seen.sum()
-        return {"loss": told + _RIGID * tied + _DIFF * diff(moved, motion.unit)}
+        return {"loss": told + RIGID * tied + DIFF * diff(moved, motion.unit)}
 
     optimizer = torch.optim.Adam([motion.motions], _RATE)
     for step in range(_STEPS):
@@ -100,13 +100,23 @@ def guess_motion(
     return len(index)
 
 
+def huber(apart: Float[Tensor, "*N 2"], height: int) -> Float[Tensor, "*N"]:
+    """Huber's loss of distances given in pixels, in heights of the picture."""
+    far = apart.norm(dim=-1) / height
+    return torch.where(far < _SOFT, far.square() / (2 * _SOFT), far - _SOFT / 2)
+
+
 @torch.no_grad()
-def _carriers(
-    gaussians: Gaussians, camera: Cameras, xy: Float[Tensor, "M 2"], render: Rasterizer
+def drawn(gaussians: Gaussians, camera: Cameras, render: Rasterizer) -> Rendering:
+    """What one camera sees of the scene."""
+    return render(Splats.of(gaussians), Views(camera.viewmats, camera.Ks, camera.width, camera.height), None)
+
+
+@torch.no_grad()
+def carriers(
+    gaussians: Gaussians, camera: Cameras, xy: Float[Tensor, "M 2"], rendering: Rendering
 ) -> tuple[Int64[Tensor, " M"], Bool[Tensor, " M"]]:
     """The Gaussian nearest to the surface under each pixel of one camera's picture, and whether it is near enough."""
-    views = Views(camera.viewmats, camera.Ks, camera.width, camera.height)
-    rendering = render(Splats.of(gaussians), views, None)
     x = xy[:, 0].long().clamp(0, camera.width - 1)
     y = xy[:, 1].long().clamp(0, camera.height - 1)
     cover = rendering.alpha[0, 0, y, x]

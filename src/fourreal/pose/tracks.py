@@ -48,10 +48,7 @@ def follow(frames: Float[Tensor, "F 3 H W"], *, shortest: int = 3) -> Trail:
 
     New points start in every frame where there are none. Deterministic.
     """
-    height, width = frames.shape[-2:]
-    scale = min(1.0, _WIDTH / width)
-    small = resize_frames(frames, round(height * scale), round(width * scale)).cpu()
-    gray = (small * small.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+    gray, ratio = _grays(frames)
     pyramids = _pyramids(gray)
     xy, number = torch.zeros(0, 2), torch.zeros(0, dtype=torch.long)
     seen: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -68,7 +65,6 @@ def follow(frames: Float[Tensor, "F 3 H W"], *, shortest: int = 3) -> Trail:
     length = torch.bincount(point, minlength=total)
     kept = length[point] >= shortest
     _, renumbered = torch.unique(point[kept], return_inverse=True)
-    ratio = place.new_tensor([width / gray.shape[2], height / gray.shape[1]])
     count = int(renumbered.max()) + 1 if len(renumbered) else 0
     return Trail(frame[kept], renumbered, place[kept] * ratio, count)
 
@@ -95,6 +91,28 @@ def follow_from(frames: Float[Tensor, "F 3 H W"], start: int) -> tuple[Float[Ten
         return torch.zeros(count, 0, 2), torch.zeros(count, 0, dtype=torch.bool)
     xy, seen = (torch.cat(column, 1) for column in zip(*parts, strict=True))
     return xy, seen
+
+
+@torch.no_grad()
+@one_thread()
+def find_again(
+    before: Float[Tensor, "3 H W"], after: Float[Tensor, "3 H W"]
+) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2"]]:
+    """Corners of one picture, and where another shows them: pixels, those alone that are found. Deterministic."""
+    gray, ratio = _grays(torch.stack([before, after]))
+    pyramids = _pyramids(gray)
+    xy = _corners(gray[0], torch.zeros(0, 2))
+    moved, good = _step([p[0] for p in pyramids], [p[1] for p in pyramids], xy)
+    return xy[good] * ratio, moved[good] * ratio
+
+
+def _grays(frames: Float[Tensor, "F 3 H W"]) -> tuple[Float[Tensor, "F h w"], Float[Tensor, " 2"]]:
+    """The brightness, at the width at which points are followed; and how many pixels of the frames one of it spans."""
+    height, width = frames.shape[-2:]
+    scale = min(1.0, _WIDTH / width)
+    small = resize_frames(frames, round(height * scale), round(width * scale)).cpu()
+    gray = (small * small.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+    return gray, gray.new_tensor([width / gray.shape[2], height / gray.shape[1]])
 
 
 def _pyramids(gray: Tensor) -> list[Tensor]:

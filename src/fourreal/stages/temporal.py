@@ -19,6 +19,7 @@ from fourreal.deform import MlpConfig, NodeConfig, load_field
 from fourreal.deform.nodes import NodeField
 from fourreal.deform.storage import Field
 from fourreal.fit.bounds import Lens
+from fourreal.fit.carried import carry_motion
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.clips import Clips
 from fourreal.fit.dynamic import dynamic_objective, render_dynamic
@@ -31,7 +32,7 @@ from fourreal.fit.spin import find_spin, upwards
 from fourreal.fit.state import FitState
 from fourreal.fit.stereo import find_ground, focus_distance
 from fourreal.fit.turned import shown_by_turning
-from fourreal.pose.tracks import follow_from
+from fourreal.pose.tracks import find_again, follow_from
 from fourreal.raster import select
 
 from . import canonical, poses
@@ -127,6 +128,8 @@ def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> tuple
     if config.follow:
         followed = Followed(*follow_from(clips.reference.images, clips.instant))
         guess_motion(field, gaussians, clips, followed, render, busy)
+        if spin is None:
+            carry_motion(field, gaussians, clips, followed, find_again, render, busy)
     return field, gaussians
 
 
