@@ -15,6 +15,7 @@ from fourreal.fit.clips import Clips
 from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.static import Targets
 from fourreal.pose.tracks import find_again
+from fourreal.raster import select
 from fourreal.raster.base import Splats, Views
 from fourreal.raster.numba_cpu import render
 
@@ -73,9 +74,8 @@ def busy() -> Tensor:
 
 def moved(motion: NodeField, frame: int) -> Tensor:
     """The way of every Gaussian since the instant."""
-    means = scene().means
     with torch.no_grad():
-        return motion.offsets(means, float(frame)).means
+        return motion.offsets(scene().means.to(motion.nodes), float(frame)).means.cpu()
 
 
 def test_who_leaps_is_followed_to_both_ends_without_a_followed_point(clips: Clips) -> None:
@@ -87,6 +87,18 @@ def test_who_leaps_is_followed_to_both_ends_without_a_followed_point(clips: Clip
         assert float(missed.mean()) < 0.1 * float(way.norm())
     assert not moved(motion, INSTANT).any()
     assert float(moved(motion, FRAMES - 1)[SUBJECT:].abs().max()) < 1e-6, "the wall stands still"
+
+
+@pytest.mark.gpu
+def test_a_gpu_carries_it_as_far(clips: Clips) -> None:
+    """What is recorded there is replayed for other frames and other points."""
+    cuda = torch.device("cuda")
+    motion = field().to(cuda)
+    carry_motion(motion, scene().to(cuda), clips.to(cuda), NOTHING, find_again, select(cuda), busy().to(cuda))
+    for frame in (0, FRAMES - 1):
+        way = (frame - INSTANT) * LEAP
+        missed = (moved(motion, frame)[:SUBJECT, :2] - way[:2]).norm(dim=1)
+        assert float(missed.mean()) < 0.1 * float(way.norm())
 
 
 def test_points_that_are_lost_at_once_leave_the_ends_where_they_are(clips: Clips) -> None:
