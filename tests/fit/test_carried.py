@@ -142,3 +142,9 @@ def test_the_same_clips_are_carried_the_same_way(clips: Clips) -> None:
         ends.append(motion.motions.detach().clone())
     assert torch.equal(*ends)
     assert ends[0].any(), "without a word of who may move, all may"
+
+
+def test_two_gaussians_that_may_move_are_too_few(clips: Clips) -> None:
+    motion, few = field(), torch.arange(len(scene().means)) < 2
+    carry_motion(motion, scene(), clips, NOTHING, find_again, render, few)
+    assert not motion.motions.any()

@@ -11,8 +11,8 @@ from torch import Tensor
 from fourreal.video.embedded.framing import framed
 from fourreal.worlds import Worlds, clip_times, place_cameras, render, sample_worlds
 
-SIZE = 96, 54
-COUNT = 16
+SIZE = 64, 36
+COUNT = 12
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def worlds() -> Worlds:
     return sample_worlds(range(500, 500 + COUNT))
 
 
-def _masks(worlds: Worlds, start: Tensor, frames: int = 6) -> Tensor:
+def _masks(worlds: Worlds, start: Tensor, frames: int = 4) -> Tensor:
     """[B, H, W] where subjects are seen at any moment of a clip from a still camera at `start`."""
     path = start[:, None].expand(-1, frames, -1)
     times = clip_times(len(worlds), frames, torch.device("cpu")).contiguous()

@@ -1,4 +1,4 @@
-"""The first guess of the motion, carried on from frame to frame to where followed points do not last.
+"""A first guess of the motion, carried from frame to frame, for subjects that do not turn about themselves.
 
 Points on a smooth subject that leaps are lost after three or four frames, and what comes later was left to comparing
 pictures: a fox that jumped lost its head a quarter of a second from the instant. The scene itself does not get lost:
@@ -73,7 +73,8 @@ def carry_motion(
     What it shows: points of the scene as posed, found again in the frame, and those of `followed` that
     last so long. Loss, a frame at a time: Huber's of the distances in the picture, 5 (local rigidity + similarity of
     rotations, against the instant) and 0.01 of the nodes' way since the frame before. Frames in which fewer than four
-    points are found stay as the one before. Deterministic on a CPU.
+    points are found stay as the one before; with fewer than four Gaussians that may move all stay at rest.
+    Deterministic on a CPU.
 
     Args:
         motion: nodes, bound to the Gaussians; what they do is overwritten.
@@ -88,6 +89,8 @@ def carry_motion(
     if busy is None or not busy.any():
         busy = torch.ones(len(gaussians.means), dtype=torch.bool, device=gaussians.means.device)
     pool = busy.nonzero()[:, 0]
+    if len(pool) < LEAST:
+        return
     step = _Step(motion, gaussians, pool, clips)
     whole = copy.copy(motion)  # bound to all Gaussians, where `motion` is bound to those that are looked at
     whole.rebind(gaussians.means)

@@ -127,9 +127,10 @@ def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> tuple
         field.rebind(means)
     if config.follow:
         followed = Followed(*follow_from(clips.reference.images, clips.instant))
-        guess_motion(field, gaussians, clips, followed, render, busy)
         if spin is None:
             carry_motion(field, gaussians, clips, followed, find_again, render, busy)
+        else:  # its course is known, from the far side, too
+            guess_motion(field, gaussians, clips, followed, render, busy)
     return field, gaussians
 
 
