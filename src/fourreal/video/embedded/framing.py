@@ -19,8 +19,9 @@ from fourreal.worlds.labels import FIRST_FREE
 from fourreal.worlds.model import THING
 from fourreal.worlds.pose import extents, pose
 
-_MOMENTS = 7
-_WIDE = 0.92  # share of the width that subjects fill at most; of the height see `_fill`
+_MOMENTS = 7  # of the clip, at which subjects shall be in the picture
+_WIDE = 0.92  # share of the width that subjects fill at most
+_TALL, _TALLER = 0.78, 0.14  # the same of the height, and what chance adds to it at most
 _TWO = 0.9  # of that if there are two: whoever walks round them sees the one before the other, and larger
 _ROUNDS = 3  # the nearest corner moves as the camera does; it has settled to a hundredth by then
 _SLOT = FIRST_FREE + 250  # of the hash: beyond all draws of the worlds
@@ -43,7 +44,7 @@ def framed(worlds: Worlds, first: Float[Tensor, "B 3"], aspect: float) -> Worlds
     corners = _corners(worlds)
     x, y, near = ((corners * axis[:, None]).sum(-1) for axis in (right, up, toward))
     tangent = (view.fov / 2).tan()
-    fill = 0.78 + 0.14 * uniform(worlds.seeds, _SLOT)
+    fill = _TALL + _TALLER * uniform(worlds.seeds, _SLOT)
     share = torch.stack((torch.full_like(fill, _WIDE * aspect), fill), -1) * tangent[:, None]
     share = torch.where(worlds.labels["second"][:, None] > 0, _TWO * share, share)[:, None]
     across = torch.stack((x, y), -1)
