@@ -24,7 +24,7 @@ from fourreal.deform.nodes import NodeField, farthest_points
 from fourreal.raster.base import Rasterizer
 
 from .clips import Clips
-from .guess import DIFF, LEAST, NEIGHBOURS, RIGID, SUPPORT, Followed, carriers, drawn, huber
+from .guess import DIFF, LEAST, NEIGHBOURS, RIGID, SUPPORT, Followed, carriers, drawn, huber, places_of
 
 _ROUNDS = 2  # a second look from where the first has brought the subject finds more of its points
 _STEPS = 40
@@ -36,27 +36,21 @@ Finder = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class _Sightings(NamedTuple):
-    """Gaussians, the pixels at which one frame shows them, and what each counts."""
+    """Gaussians, and the pixels at which one frame shows them."""
 
     gaussian: Int64[Tensor, " K"]
     xy: Float[Tensor, "K 2"]
-    weight: Float[Tensor, " K"]
-
-    @staticmethod
-    def of(index: Tensor, xy: Tensor) -> _Sightings:
-        """All count alike."""
-        return _Sightings(index, xy, xy.new_ones(len(xy)))
 
     def beside(self, other: _Sightings) -> _Sightings:
         """Both together."""
         return _Sightings(*(torch.cat(pair) for pair in zip(self, other, strict=True)))
 
-    def filled(self, count: int) -> _Sightings:
-        """`count` of them, evenly chosen; or filled up with what does not count."""
-        which = torch.linspace(0, len(self.gaussian) - 1, count, device=self.xy.device).round().long()
-        which = which if len(self.gaussian) > count else torch.arange(count, device=self.xy.device) % len(self.gaussian)
-        weight = self.weight[which] * (torch.arange(count, device=self.xy.device) < len(self.gaussian))
-        return _Sightings(self.gaussian[which], self.xy[which], weight)
+    def filled(self, count: int) -> tuple[_Sightings, Float[Tensor, " count"]]:
+        """`count` of them, evenly chosen, or filled up with repeated ones; and what each counts: those nothing."""
+        own, places = len(self.gaussian), torch.arange(count, device=self.xy.device)
+        even = torch.linspace(0, own - 1, count, device=self.xy.device).round().long()
+        which = even if own > count else places % own
+        return _Sightings(self.gaussian[which], self.xy[which]), (places < own).to(self.xy)
 
 
 def carry_motion(
@@ -94,7 +88,7 @@ def carry_motion(
     step = _Step(motion, gaussians, pool, clips)
     whole = copy.copy(motion)  # bound to all Gaussians, where `motion` is bound to those that are looked at
     whole.rebind(gaussians.means)
-    told = _followed_sightings(gaussians, clips, followed, render, busy)
+    told = _followed_sightings(followed, gaussians, clips, render, busy)
     for frame, before in _outward(clips.instant, len(clips.reference.cameras)):
         with torch.no_grad():
             motion.motions[frame] = motion.motions[before] if before != clips.instant else 0.0
@@ -116,18 +110,11 @@ def _outward(instant: int, count: int) -> Iterator[tuple[int, int]]:
 
 @torch.no_grad()
 def _followed_sightings(
-    gaussians: Gaussians, clips: Clips, followed: Followed, render: Rasterizer, busy: Tensor
+    followed: Followed, gaussians: Gaussians, clips: Clips, render: Rasterizer, busy: Tensor
 ) -> list[_Sightings]:
     """For each frame the points of the instant that are still followed there."""
-    assert clips.reference is not None
-    cameras, device = clips.reference.cameras, gaussians.means.device
-    camera = cameras[[clips.instant]]
-    xy, seen = followed.xy.to(device), followed.seen.to(device)
-    index, good = carriers(gaussians, camera, xy[clips.instant], drawn(gaussians, camera, render))
-    good &= busy[index]
-    # Gaussians need not lie on the very point: they follow its way.
-    wanted = xy - xy[clips.instant] + camera.project(gaussians.means[index])[0]
-    return [_Sightings.of(index[good & s], w[good & s]) for s, w in zip(seen, wanted, strict=True)]
+    index, wanted, seen = places_of(followed, gaussians, clips, render)
+    return [_Sightings(index[s], w[s]) for s, w in zip(seen & busy[index], wanted, strict=True)]
 
 
 @torch.no_grad()
@@ -151,7 +138,7 @@ def _found_again(
     index, good = carriers(posed, camera, xy, rendering)
     good &= busy[index]
     index = index[good]
-    return _Sightings.of(index, camera.project(means[index])[0][0] + (found - xy)[good])
+    return _Sightings(index, camera.project(means[index])[0][0] + (found - xy)[good])
 
 
 class _Step:
@@ -169,7 +156,7 @@ class _Step:
 
     def meet(self, frame: int, sightings: _Sightings) -> None:
         """Move the nodes of `frame`, and no others'."""
-        motion, seen = self._motion, sightings.filled(_POINTS)
+        motion, (seen, weight) = self._motion, sightings.filled(_POINTS)
         means = self._means[torch.cat([seen.gaussian, self._support])]
         motion.rebind(means)
         before = motion.motions.detach()[frame].clone()
@@ -179,7 +166,7 @@ class _Step:
         for step in range(_STEPS):
             optimizer.param_groups[0]["lr"] = _RATE * _LAST ** (step / _STEPS)
             optimizer.zero_grad(set_to_none=True)
-            inputs = means, seen.xy, seen.weight, which, moments, before
+            inputs = means, seen.xy, weight, which, moments, before
             self._recorder.run("carried", self._missed, [motion.motions], *inputs)["loss"].backward()
             optimizer.step()
 

@@ -67,10 +67,7 @@ def guess_motion(
     """
     assert clips.reference is not None
     cameras, device = clips.reference.cameras, gaussians.means.device
-    xy, seen = followed.xy.to(device), followed.seen.to(device)
-    camera = cameras[[clips.instant]]
-    index, good = carriers(gaussians, camera, xy[clips.instant], drawn(gaussians, camera, render))
-    index, xy, seen = index[good], xy[:, good], seen[:, good]
+    index, wanted, seen = places_of(followed, gaussians, clips, render)
     if len(index) < LEAST:
         return 0
     pool = torch.arange(len(gaussians.means), device=device) if busy is None or not busy.any() else busy.nonzero()[:, 0]
@@ -78,8 +75,6 @@ def guess_motion(
     means = gaussians.means[chosen]
     motion.rebind(means)
     near = neighbourhood(means, min(NEIGHBOURS, len(means) - 1))
-    # Gaussians need not lie on the very point: they follow its way.
-    wanted = xy - xy[clips.instant] + camera.project(means[: len(index)])[0]
     moments, recorder = cameras.moments.to(device), Recorder()
 
     def missed_by() -> dict[str, Tensor]:
@@ -98,6 +93,20 @@ def guess_motion(
         optimizer.step()
     motion.rebind(gaussians.means)
     return len(index)
+
+
+@torch.no_grad()
+def places_of(
+    followed: Followed, gaussians: Gaussians, clips: Clips, render: Rasterizer
+) -> tuple[Int64[Tensor, " K"], Float[Tensor, "F K 2"], Bool[Tensor, "F K"]]:
+    """Gaussians that carry followed points, the pixels where each frame should show them, and whether it was seen."""
+    assert clips.reference is not None
+    camera, means = clips.reference.cameras[[clips.instant]], gaussians.means
+    xy, seen = followed.xy.to(means), followed.seen.to(means.device)
+    index, good = carriers(gaussians, camera, xy[clips.instant], drawn(gaussians, camera, render))
+    # Gaussians need not lie on the very point: they follow its way.
+    wanted = xy - xy[clips.instant] + camera.project(means[index])[0]
+    return index[good], wanted[:, good], seen[:, good]
 
 
 def huber(apart: Float[Tensor, "*N 2"], height: int) -> Float[Tensor, "*N"]:

@@ -31,7 +31,7 @@ def place_cameras(
     azimuth = view.azimuth[:, None] + path[..., 0]
     elevation = (view.elevation[:, None] + path[..., 1]).clamp(math.radians(1.5), math.radians(80))
     distance = view.distance[:, None] * path[..., 2].exp()
-    toward = torch.stack((elevation.cos() * azimuth.sin(), elevation.sin(), elevation.cos() * azimuth.cos()), -1)
+    toward = outward(azimuth, elevation)
     target = view.target[:, None].expand_as(toward)
     eye = target + distance[..., None] * toward
     eye = torch.cat((eye[..., :1], eye[..., 1:2].clamp(min=0.12), eye[..., 2:]), -1)
@@ -41,6 +41,11 @@ def place_cameras(
     K[..., 0, 2], K[..., 1, 2], K[..., 2, 2] = width / 2, height / 2, 1
     up = eye.new_tensor([0.0, 1.0, 0.0])
     return Shots(look_at(eye, target, up), K, times, width, height)
+
+
+def outward(azimuth: Tensor, elevation: Tensor) -> Tensor:
+    """Unit vectors [*N, 3] from what cameras look at to them; angles [*N] in radians."""
+    return torch.stack((elevation.cos() * azimuth.sin(), elevation.sin(), elevation.cos() * azimuth.cos()), -1)
 
 
 def clip_times(count: int, frames: int, device: torch.device) -> Float[Tensor, "B F"]:

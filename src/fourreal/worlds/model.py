@@ -36,6 +36,11 @@ class Slots:
     pattern: Int64[Tensor, "B P"]
     owner: Int64[Tensor, "B P"]
 
+    @property
+    def actors(self) -> Tensor:
+        """[B, P] whether a slot is of a subject, and not of a thing or empty."""
+        return (self.owner > NOBODY) & (self.owner < THING)
+
 
 @dataclass(frozen=True, eq=False)
 class Rig:

@@ -12,7 +12,7 @@ from .assemble import Placement, slots_of
 from .hashing import bits, uniform, uniforms
 from .labels import FIRST_FREE, copies_that_fit, draw_labels, given
 from .looks import SKIES, ground_table, sky_table, weather_table
-from .model import THING, Rig, Surroundings, View, Worlds
+from .model import Rig, Surroundings, View, Worlds
 from .pose import extents, pose
 from .tables import Tables, tables
 
@@ -162,8 +162,7 @@ def _view(worlds: Worlds, azimuth: Tensor) -> View:
     times = torch.linspace(0, 1, 7, device=seeds.device).expand(len(seeds), -1)
     rotation, center = pose(worlds, times)
     reach = extents(worlds.slots, rotation)
-    actor = (worlds.slots.owner > 0) & (worlds.slots.owner < THING)
-    mask = actor[:, None, :, None]
+    mask = worlds.slots.actors[:, None, :, None]
     low = torch.where(mask, center - reach, torch.full_like(center, 1e3)).amin((1, 2))
     high = torch.where(mask, center + reach, torch.full_like(center, -1e3)).amax((1, 2))
     low = torch.cat((low[:, :1], low[:, 1:2].clamp(min=-0.1), low[:, 2:]), 1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import trace, trace_cpu
 from .hashing import uniforms
-from .model import POOLS, THING, Slots, Worlds
+from .model import POOLS, Slots, Worlds
 from .pose import pose
 from .render import Shots, origins
 from .trace import Geometry
@@ -68,7 +68,7 @@ def _kinds(slot: Tensor) -> Tensor:
 def _areas(slots: Slots) -> Tensor:
     """Rough surface areas [B, P], zero for slots that are not part of a subject."""
     s = slots.size.sort(-1).values
-    mine = (slots.owner > 0) & (slots.owner < THING)
+    mine = slots.actors
     return torch.where(mine, s[..., 2] * (s[..., 1] + 0.5 * s[..., 0]), 0)
 
 

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fourreal.worlds import Worlds
+from fourreal.worlds.cameras import outward
 from fourreal.worlds.hashing import uniform
 from fourreal.worlds.labels import FIRST_FREE
-from fourreal.worlds.model import THING
 from fourreal.worlds.pose import extents, pose
 
 _MOMENTS = 7  # of the clip, at which subjects shall be in the picture
@@ -62,8 +62,7 @@ def _axes(azimuth: Tensor, elevation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     zero = torch.zeros_like(azimuth)
     right = torch.stack((azimuth.cos(), zero, -azimuth.sin()), -1)
     up = torch.stack((-elevation.sin() * azimuth.sin(), elevation.cos(), -elevation.sin() * azimuth.cos()), -1)
-    toward = torch.stack((elevation.cos() * azimuth.sin(), elevation.sin(), elevation.cos() * azimuth.cos()), -1)
-    return right, up, toward
+    return right, up, outward(azimuth, elevation)
 
 
 def _corners(worlds: Worlds) -> Tensor:
@@ -76,5 +75,4 @@ def _corners(worlds: Worlds) -> Tensor:
     half = extents(worlds.slots, rotation)
     signs = center.new_tensor(list(product((-1.0, 1.0), repeat=3)))
     corners = center[..., None, :] + signs * half[..., None, :] - worlds.view.target[:, None, None, None]
-    actor = (worlds.slots.owner > 0) & (worlds.slots.owner < THING)
-    return (corners * actor[:, None, :, None, None]).flatten(1, 3)
+    return (corners * worlds.slots.actors[:, None, :, None, None]).flatten(1, 3)
