@@ -14,7 +14,8 @@ class Figure:
     """Proportions of an upright body about 1.5 high.
 
     leg: hip height; hips, chest: radii; waist: distance from hips to chest; head: radii; arm: length;
-    girth: (arm radius, leg radius); the rest are palette slots (torso, arms, legs, hands, feet, muzzle).
+    girth: (arm radius, leg radius); stance: how far apart the legs are, times what the
+    hips suggest; the rest are palette slots (torso, arms, legs, hands, feet, muzzle).
     """
 
     leg: float = 0.3
@@ -33,6 +34,7 @@ class Figure:
     muzzle: int | None = LIGHT
     eye: float = 0.055
     gap: float = 0.02
+    stance: float = 1.0
 
 
 def head_at(f: Figure) -> Vec:
@@ -49,9 +51,10 @@ def _limbs(f: Figure) -> tuple[Part, ...]:
     ra, rl = f.girth
     elbow = (sx + 0.13, sy - f.arm * 0.5, 0.02)
     hand = (sx + 0.17, sy - f.arm, 0.08)
-    hip = (f.hips * 0.52, f.leg + f.hips * 0.1, 0.0)
-    knee = (f.hips * 0.58, f.leg * 0.52, 0.03)
-    sole = (f.hips * 0.6, rl * 0.6, 0.0)
+    wide = f.hips * f.stance
+    hip = (wide * 0.52, f.leg + f.hips * 0.1, 0.0)
+    knee = (wide * 0.58, f.leg * 0.52, 0.03)
+    sole = (wide * 0.6, rl * 0.6, 0.0)
     return pair(
         limb((sx, sy, 0), elbow, ra, ra * 0.88, "armL", color=f.arms),
         limb(elbow, hand, ra * 0.88, ra * 0.8, "foreL", color=f.arms),
@@ -102,8 +105,8 @@ def _pivots(f: Figure) -> dict[str, Vec]:
     for side, sign in (("L", 1.0), ("R", -1.0)):
         out["arm" + side] = (sign * sx, sy, 0)
         out["fore" + side] = (sign * (sx + 0.13), sy - f.arm * 0.5, 0.02)
-        out["leg" + side] = (sign * f.hips * 0.52, f.leg + f.hips * 0.1, 0)
-        out["shin" + side] = (sign * f.hips * 0.58, f.leg * 0.52, 0.03)
+        out["leg" + side] = (sign * f.hips * f.stance * 0.52, f.leg + f.hips * 0.1, 0)
+        out["shin" + side] = (sign * f.hips * f.stance * 0.58, f.leg * 0.52, 0.03)
     return out
 
 

@@ -23,10 +23,21 @@ def _round_ears(f: Figure, radius: float, color: int, inner: int = ACCENT) -> tu
 
 
 def _panda() -> Subject:
-    f = Figure(arms=SECOND, legs=SECOND, hands=SECOND, feet=SECOND, belly="plain", muzzle=LIGHT)
+    f = Figure(
+        head=(0.37, 0.33, 0.31),
+        eye=0.07,
+        leg=0.32,
+        girth=(0.12, 0.145),
+        arms=SECOND,
+        legs=SECOND,
+        hands=SECOND,
+        feet=SECOND,
+        belly="plain",
+        muzzle=LIGHT,
+    )
     _, y, z = head_at(f)
     patch = pair(
-        ball((0.145, y + 0.02, z + 0.215), (0.085, 0.105, 0.06), "head", (0, 16, -28), color=SECOND, caster=False)
+        ball((0.158, y + 0.03, z + 0.215), (0.115, 0.14, 0.075), "head", (0, 18, -28), color=SECOND, caster=False)
     )
     sash = (limb((0.2, 0.9, 0), (-0.2, 0.9, 0), 0.19, 0.19, color=SECOND),)
     palette = ("#f8f6f1", "#1d1c20", "#141316", "#fffdf8", "#d97f86", "#f8f6f1")
@@ -67,16 +78,17 @@ def _monkey() -> Subject:
         hips=0.27,
         chest=0.23,
         waist=0.34,
-        head=(0.27, 0.26, 0.25),
+        head=(0.3, 0.28, 0.26),
         arm=0.56,
-        girth=(0.08, 0.095),
+        girth=(0.095, 0.115),
         hands=LIGHT,
         feet=LIGHT,
+        eye=0.062,
     )
     _, y, z = head_at(f)
     more = (
-        ball((0, y - 0.01, z + 0.11), (0.21, 0.2, 0.16), "head", color=LIGHT),
-        *pair(ball((0.28, y + 0.03, z - 0.01), (0.1, 0.1, 0.05), "head", color=LIGHT)),
+        ball((0, y - 0.01, z + 0.11), (0.23, 0.22, 0.17), "head", color=LIGHT),
+        *pair(ball((0.31, y + 0.03, z - 0.01), (0.1, 0.1, 0.05), "head", color=LIGHT)),
         limb((0, 0.38, -0.22), (0, 0.3, -0.55), 0.045, 0.04, "tail"),
         limb((0, 0.3, -0.55), (0, 0.75, -0.7), 0.04, 0.035, "tip"),
     )
@@ -97,10 +109,12 @@ def _squirrel() -> Subject:
 
 
 def _kangaroo() -> Subject:
-    f = Figure(leg=0.4, hips=0.31, chest=0.19, waist=0.5, head=(0.17, 0.19, 0.22), arm=0.38, girth=(0.07, 0.13))
+    f = Figure(
+        leg=0.4, hips=0.28, chest=0.19, waist=0.5, head=(0.22, 0.22, 0.23), arm=0.38, girth=(0.085, 0.125), eye=0.062
+    )
     _, y, z = head_at(f)
     more = (
-        limb((0, y - 0.03, z + 0.1), (0, y - 0.09, z + 0.3), 0.12, 0.075, "head"),
+        limb((0, y - 0.03, z + 0.1), (0, y - 0.1, z + 0.34), 0.13, 0.09, "head"),
         *pair(
             limb((0.09, y + 0.13, z - 0.04), (0.16, y + 0.4, z - 0.07), 0.06, 0.03, "head", alt=ACCENT, pattern="inner")
         ),
@@ -114,31 +128,48 @@ def _kangaroo() -> Subject:
 
 def _dinosaur() -> Subject:
     f = Figure(
-        leg=0.46,
-        hips=0.33,
-        chest=0.25,
-        waist=0.3,
-        head=(0.23, 0.21, 0.24),
-        arm=0.28,
-        girth=(0.065, 0.16),
+        leg=0.5,
+        hips=0.29,
+        chest=0.24,
+        waist=0.26,
+        head=(0.26, 0.24, 0.26),
+        arm=0.32,
+        girth=(0.085, 0.125),
+        legs=SECOND,
+        feet=SECOND,
+        hands=SECOND,
         muzzle=None,
-        eye=0.06,
+        stance=1.3,
     )
     _, y, z = head_at(f)
     spikes = tuple(
         tube((0, h, -d), (0, h + 0.1, -d - 0.12), 0.07, 0.0, "body", color=SECOND)
-        for h, d in ((1.02, 0.24), (0.8, 0.31))
+        for h, d in ((1.0, 0.24), (0.8, 0.28))
     )
     more = (
-        limb((0, y - 0.03, z + 0.12), (0, y - 0.06, z + 0.42), 0.17, 0.125, "head"),
-        limb((0, y - 0.17, z + 0.1), (0, y - 0.19, z + 0.38), 0.1, 0.08, "jaw", color=LIGHT),
-        limb((0, 0.6, -0.2), (0, 0.38, -0.7), 0.24, 0.13, "tail", pattern="belly", alt=LIGHT),
-        limb((0, 0.38, -0.7), (0, 0.36, -1.15), 0.13, 0.03, "tip"),
+        limb((0, y - 0.06, z + 0.12), (0, y - 0.09, z + 0.4), 0.18, 0.14, "head"),
+        limb((0, y - 0.2, z + 0.1), (0, y - 0.22, z + 0.36), 0.11, 0.09, "jaw", color=LIGHT),
+        limb((0, 0.62, -0.18), (0, 0.55, -0.62), 0.2, 0.12, "tail", pattern="belly", alt=LIGHT),
+        limb((0, 0.55, -0.62), (0, 0.68, -1.05), 0.12, 0.03, "tip"),
         *spikes,
-        *pair(ball((0.08, y - 0.0, z + 0.54), 0.025, "head", color=DARK, caster=False)),
+        *pair(
+            ball((0.14, y + 0.15, z + 0.12), 0.105, "head"),
+            ball(
+                (0.155, y + 0.165, z + 0.17),
+                0.085,
+                "head",
+                (0, 24, 0),
+                color=LIGHT,
+                alt=DARK,
+                pattern="eye",
+                gloss=0.9,
+                caster=False,
+            ),
+            ball((0.07, y + 0.0, z + 0.52), 0.025, "head", color=DARK, caster=False),
+        ),
     )
     palette = ("#6aa648", "#2f6b3a", "#171b14", "#e8e2a6", "#d9694a", "#6aa648")
-    return figure("dinosaur", ("dino", "baby dinosaur"), palette, f, more, 1.4)
+    return figure("dinosaur", ("dino", "baby dinosaur"), palette, f, more, 1.4, face=False)
 
 
 def _monster() -> Subject:

@@ -33,8 +33,8 @@ def _bird_pivots(hip: float, shoulder: Vec, neck: Vec) -> dict[str, Vec]:
 
 def _feet(x: float, hip: float, color: int = ACCENT) -> tuple[Part, ...]:
     return pair(
-        limb((x, hip, 0), (x, 0.06, 0.0), 0.04, 0.035, "shinL", color=color),
-        ball((x, 0.035, 0.09), (0.1, 0.035, 0.15), "shinL", color=color),
+        limb((x, hip, 0), (x, 0.06, 0.0), 0.06, 0.05, "shinL", color=color),
+        ball((x, 0.035, 0.09), (0.11, 0.045, 0.16), "shinL", color=color),
     )
 
 
@@ -220,7 +220,7 @@ def _dolphin() -> Subject:
         ball((0, 0.53, 0.5), (0.2, 0.2, 0.24), "head", pattern="belly", alt=LIGHT),
         limb((0, 0.52, -0.1), (0, 0.5, -0.66), 0.24, 0.07, "tail", pattern="belly", alt=LIGHT),
         limb((0, 0.47, 0.64), (0, 0.43, 0.88), 0.085, 0.045, "head"),
-        *_eyes(0.165, 0.54, 0.6, 0.036, 60),
+        *_eyes(0.165, 0.56, 0.6, 0.06, 60),
         ball((0, 0.8, -0.05), (0.03, 0.19, 0.14), "body", (-38, 0, 0), color=SECOND),
         *pair(
             ball((0.32, 0.34, 0.2), (0.2, 0.028, 0.09), "armL", (0, 25, -30), color=SECOND),
@@ -245,7 +245,7 @@ def _whale() -> Subject:
     parts = (
         ball((0, 0.5, 0.15), (0.42, 0.4, 0.62), pattern="belly", alt=LIGHT),
         limb((0, 0.5, -0.25), (0, 0.6, -0.75), 0.3, 0.09, "tail"),
-        *_eyes(0.34, 0.48, 0.48, 0.05, 62),
+        *_eyes(0.34, 0.5, 0.48, 0.07, 62),
         *pair(
             ball((0.46, 0.26, 0.16), (0.22, 0.035, 0.12), "armL", (0, 25, -30), color=SECOND),
             ball((0.2, 0.66, -0.9), (0.24, 0.035, 0.13), "tip", (-20, 28, 12), color=SECOND),

@@ -10,19 +10,19 @@ from .base import Subject
 
 def _horse() -> Subject:
     b = Build(
-        leg=0.72,
+        leg=0.62,
         barrel=(0.27, 0.28),
-        long=0.82,
+        long=0.72,
         neck=(0.56, 0.36),
-        head=(0.16, 0.19, 0.22),
-        snout=(0.26, 0.125, 0.16),
-        limb=(0.12, 0.055),
+        head=(0.2, 0.22, 0.24),
+        snout=(0.24, 0.145, 0.16),
+        limb=(0.13, 0.08),
         neck_radius=0.15,
         muzzle=MAIN,
         coat="plain",
         nose=DARK,
         sock=LIGHT,
-        eye=0.042,
+        eye=0.06,
     )
     tail = tail_of(b, (0, -0.12, -0.14), (0, -0.55, -0.24), (0.06, 0.1, 0.04), color=SECOND, root=SECOND)
     x, y, z = head_at(b)
@@ -43,19 +43,19 @@ def _horse() -> Subject:
 
 def _zebra() -> Subject:
     b = Build(
-        leg=0.66,
+        leg=0.58,
         barrel=(0.27, 0.28),
-        long=0.8,
+        long=0.7,
         neck=(0.52, 0.34),
-        head=(0.16, 0.19, 0.22),
-        snout=(0.22, 0.125, 0.14),
-        limb=(0.115, 0.06),
+        head=(0.2, 0.22, 0.24),
+        snout=(0.21, 0.145, 0.14),
+        limb=(0.125, 0.08),
         coat="stripes",
         alt=DARK,
         muzzle=DARK,
         nose=DARK,
         neck_radius=0.15,
-        eye=0.045,
+        eye=0.06,
     )
     tail = tail_of(b, (0, -0.14, -0.1), (0, -0.45, -0.16), (0.04, 0.04, 0.06), color=DARK)
     x, y, z = head_at(b)
@@ -77,19 +77,20 @@ def _cow() -> Subject:
         barrel=(0.33, 0.34),
         long=0.86,
         neck=(0.28, 0.32),
-        head=(0.22, 0.23, 0.24),
+        head=(0.26, 0.26, 0.26),
         snout=(0.16, 0.16, 0.12),
-        limb=(0.12, 0.075),
+        limb=(0.125, 0.09),
         coat="patches",
         alt=DARK,
         muzzle=ACCENT,
         nose=ACCENT,
         sock=MAIN,
+        eye=0.062,
     )
     tail = tail_of(b, (0, -0.25, -0.1), (0, -0.5, -0.12), (0.035, 0.03, 0.06), color=MAIN)
     x, y, z = head_at(b)
     more = (
-        *pair(limb((x + 0.13, y + 0.19, z - 0.03), (x + 0.23, y + 0.36, z + 0.02), 0.05, 0.02, "head", color=EXTRA)),
+        *pair(limb((x + 0.15, y + 0.21, z - 0.03), (x + 0.26, y + 0.4, z + 0.02), 0.05, 0.02, "head", color=EXTRA)),
         ball((0, b.leg - 0.18, -0.26), (0.15, 0.12, 0.15), color=ACCENT),
     )
     palette = ("#f7f4ee", "#1d1a19", "#1d1a19", "#f7f4ee", "#f0aaa4", "#e6d8b8")
@@ -116,6 +117,7 @@ def _pig() -> Subject:
         muzzle=ACCENT,
         nose=ACCENT,
         sock=SECOND,
+        eye=0.06,
     )
     tail = tail_of(b, (0.06, 0.07, -0.08), (-0.02, 0.16, -0.1), (0.03, 0.03, 0.02), color=ACCENT, root=ACCENT)
     palette = ("#f4a6a8", "#d97b84", "#3a2224", "#f9c9c6", "#e8808a", "#f4a6a8")
@@ -131,16 +133,17 @@ def _pig() -> Subject:
 
 def _goat() -> Subject:
     b = Build(
-        leg=0.5,
+        leg=0.44,
         barrel=(0.25, 0.25),
         long=0.64,
         neck=(0.42, 0.24),
-        head=(0.18, 0.2, 0.22),
-        snout=(0.18, 0.1, 0.1),
-        limb=(0.09, 0.055),
+        head=(0.22, 0.23, 0.23),
+        snout=(0.17, 0.125, 0.1),
+        limb=(0.11, 0.08),
         sock=SECOND,
         coat="plain",
         muzzle=MAIN,
+        eye=0.06,
     )
     x, y, z = head_at(b)
     tx, ty, tz = tail_root(b)
@@ -166,13 +169,14 @@ def _sheep() -> Subject:
         barrel=(0.2, 0.2),
         long=0.6,
         neck=(0.3, 0.28),
-        head=(0.17, 0.2, 0.2),
+        head=(0.2, 0.22, 0.21),
         coat="plain",
         snout=(0.1, 0.11, 0.1),
-        limb=(0.075, 0.055),
+        limb=(0.095, 0.075),
         sock=DARK,
         muzzle=DARK,
         neck_radius=0.12,
+        eye=0.058,
     )
     x, y, z = head_at(b)
     wool = tuple(
@@ -184,7 +188,7 @@ def _sheep() -> Subject:
         *wool,
         ball((0, b.leg + 0.34, -0.02), (0.28, 0.2, 0.44)),
         ball((x, y + 0.17, z - 0.06), (0.17, 0.12, 0.15), "head"),
-        ball((x, y, z), (0.175, 0.205, 0.205), "head", color=DARK),
+        ball((x, y, z), (0.205, 0.225, 0.215), "head", color=DARK),
     )
     palette = ("#f6f1e6", "#2b2523", "#2b2523", "#fdfaf3", "#e7a9a3", "#f6f1e6")
     return quadruped(
@@ -210,7 +214,7 @@ def _elephant() -> Subject:
         limb=(0.15, 0.13),
         muzzle=MAIN,
         nose=MAIN,
-        eye=0.045,
+        eye=0.055,
     )
     x, y, z = head_at(b)
     more = (
@@ -236,23 +240,23 @@ def _elephant() -> Subject:
 
 def _giraffe() -> Subject:
     b = Build(
-        leg=0.72,
+        leg=0.62,
         barrel=(0.24, 0.27),
         long=0.62,
-        neck=(0.9, 0.3),
-        head=(0.145, 0.15, 0.18),
+        neck=(0.92, 0.28),
+        head=(0.19, 0.19, 0.21),
         coat="mosaic",
-        snout=(0.2, 0.09, 0.08),
-        limb=(0.1, 0.05),
+        snout=(0.19, 0.115, 0.09),
+        limb=(0.115, 0.08),
         alt=SECOND,
-        neck_radius=0.115,
+        neck_radius=0.125,
         sock=LIGHT,
-        eye=0.045,
+        eye=0.06,
     )
     x, y, z = head_at(b)
     more = (
         *pair(limb((x + 0.05, y + 0.1, z - 0.04), (x + 0.06, y + 0.27, z - 0.06), 0.025, 0.035, "head", color=SECOND)),
-        limb((x, y - 0.02, z - 0.14), (x, y - 0.72, z - 0.36), 0.05, 0.06, color=SECOND),
+        limb((x, y - 0.02, z - 0.14), (x, y - 0.74, z - 0.34), 0.05, 0.06, color=SECOND),
     )
     tail = tail_of(b, (0, -0.2, -0.1), (0, -0.45, -0.12), (0.035, 0.025, 0.05), color=SECOND)
     palette = ("#f0cf8a", "#a8622a", "#2a1c14", "#f8e9c8", "#c98f6c", "#f0cf8a")
@@ -272,14 +276,14 @@ def _mouse() -> Subject:
         barrel=(0.3, 0.24),
         long=0.46,
         neck=(0.2, 0.26),
-        head=(0.22, 0.2, 0.22),
+        head=(0.25, 0.23, 0.24),
         coat="belly",
         snout=(0.14, 0.09, 0.04),
-        limb=(0.07, 0.045),
+        limb=(0.085, 0.065),
         nose=ACCENT,
         sock=ACCENT,
         muzzle=MAIN,
-        eye=0.058,
+        eye=0.068,
     )
     x, y, z = head_at(b)
     ears = pair(
@@ -321,14 +325,15 @@ def _dragon() -> Subject:
         barrel=(0.26, 0.28),
         long=0.68,
         neck=(0.52, 0.34),
-        head=(0.2, 0.19, 0.22),
+        head=(0.25, 0.23, 0.24),
         coat="belly",
         snout=(0.22, 0.12, 0.06),
-        limb=(0.12, 0.08),
+        limb=(0.125, 0.09),
         muzzle=MAIN,
         nose=MAIN,
         alt=EXTRA,
-        neck_radius=0.13,
+        neck_radius=0.14,
+        eye=0.065,
     )
     x, y, z = head_at(b)
     more = (

@@ -10,25 +10,26 @@ from .base import Subject
 
 def _fox() -> Subject:
     b = Build(
-        leg=0.46,
-        barrel=(0.2, 0.22),
-        long=0.66,
-        neck=(0.3, 0.24),
-        head=(0.25, 0.2, 0.22),
-        snout=(0.24, 0.085, 0.08),
-        limb=(0.085, 0.05),
+        leg=0.42,
+        barrel=(0.22, 0.24),
+        long=0.58,
+        neck=(0.36, 0.22),
+        head=(0.33, 0.27, 0.26),
+        snout=(0.19, 0.11, 0.1),
+        limb=(0.115, 0.085),
         sock=DARK,
-        neck_radius=0.14,
+        neck_radius=0.16,
+        eye=0.075,
         face="muzzle",
     )
-    tail = tail_of(b, (0, -0.02, -0.28), (0, 0.2, -0.68), (0.07, 0.17, 0.06), pattern="end", alt=LIGHT)
+    tail = tail_of(b, (0, -0.02, -0.28), (0, 0.2, -0.68), (0.09, 0.19, 0.07), pattern="end", alt=LIGHT)
     palette = ("#e0661c", "#8a3d12", "#2a1d1a", "#fff3e4", "#2b1a18", "#e0661c")
     return quadruped(
         "fox",
         ("little fox", "fox cub"),
         palette,
         b,
-        {"ears": pointed_ears(b, (0.07, 0.26, -0.02), (0.105, 0.02)), "tail": tail},
+        {"ears": pointed_ears(b, (0.08, 0.26, -0.02), (0.14, 0.03)), "tail": tail},
         0.75,
     )
 
@@ -128,21 +129,22 @@ def _cat() -> Subject:
 
 def _tiger() -> Subject:
     b = Build(
-        leg=0.45,
+        leg=0.42,
         barrel=(0.26, 0.29),
-        long=0.84,
-        neck=(0.3, 0.26),
-        head=(0.28, 0.25, 0.24),
+        long=0.7,
+        neck=(0.36, 0.24),
+        head=(0.34, 0.3, 0.28),
         snout=(0.08, 0.14, 0.09),
-        limb=(0.12, 0.085),
+        limb=(0.125, 0.095),
         coat="stripes",
         alt=DARK,
         nose=ACCENT,
+        eye=0.075,
     )
     tail = tail_of(b, (0, -0.04, -0.3), (0, 0.24, -0.6), (0.06, 0.055, 0.05), pattern="rings", alt=DARK)
     x, y, z = head_at(b)
     ears = pair(
-        ball((x + 0.19, y + 0.22, z - 0.05), (0.085, 0.085, 0.05), "head", color=MAIN, alt=LIGHT, pattern="inner")
+        ball((x + 0.24, y + 0.25, z - 0.05), (0.11, 0.11, 0.06), "head", color=MAIN, alt=LIGHT, pattern="inner")
     )
     palette = ("#ec8a1e", "#fff3e0", "#1c1613", "#fff6ea", "#e58a8a", "#ec8a1e")
     return quadruped("tiger", ("tiger cub", "young tiger"), palette, b, {"ears": ears, "tail": tail}, 1.1)
@@ -150,23 +152,24 @@ def _tiger() -> Subject:
 
 def _lion() -> Subject:
     b = Build(
-        leg=0.45,
+        leg=0.42,
         barrel=(0.23, 0.28),
-        long=0.8,
+        long=0.68,
         neck=(0.36, 0.26),
-        head=(0.24, 0.23, 0.22),
+        head=(0.29, 0.27, 0.25),
         snout=(0.09, 0.13, 0.08),
-        limb=(0.115, 0.08),
+        limb=(0.12, 0.092),
         nose=DARK,
+        eye=0.07,
     )
     tail = tail_of(b, (0, -0.1, -0.25), (0, -0.02, -0.58), (0.045, 0.035, 0.035))
     x, y, z = head_at(b)
     tx, ty, tz = tail_root(b)
     mane = (
-        ball((x, y + 0.0, z - 0.13), (0.4, 0.42, 0.24), "head", color=SECOND),
+        ball((x, y + 0.0, z - 0.13), (0.44, 0.45, 0.25), "head", color=SECOND),
         ball((x, y - 0.3, z - 0.16), (0.29, 0.34, 0.25), color=SECOND),
         ball((tx, ty - 0.01, tz - 0.62), (0.07, 0.07, 0.11), "tip", color=SECOND),
-        *pair(ball((x + 0.25, y + 0.27, z - 0.02), (0.085, 0.085, 0.05), "head")),
+        *pair(ball((x + 0.28, y + 0.31, z - 0.02), (0.1, 0.1, 0.055), "head")),
     )
     palette = ("#dca650", "#8a4a1c", "#241a14", "#fbead0", "#c77b62", "#dca650")
     return quadruped("lion", ("big lion", "lion with a mane"), palette, b, {"tail": tail, "more": mane}, 1.1)
