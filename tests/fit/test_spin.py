@@ -121,6 +121,28 @@ def test_what_stands_nods_or_goes_past_does_not_turn() -> None:
     assert find_spin(scene(), filmed(still), torch.zeros_like(busy()), UP, render) is None
 
 
+def test_who_waves_beside_a_face_that_stays_does_not_turn() -> None:
+    """Where its arm was nothing is left, and one that turns away leaves nothing, too: but its face would be gone."""
+    g, body, arm = scene(), slice(0, 500), slice(500, SUBJECT)
+    generator = torch.Generator().manual_seed(5)
+    egg = torch.nn.functional.normalize(torch.randn(500, 3, generator=generator), dim=1) * torch.tensor(
+        [0.3, 0.45, 0.3]
+    )
+    g.means[body] = egg + SPOT
+    g.colors[body] = torch.where(egg[:, 2:] < -0.1, 0.95, 0.1).expand(500, 3)
+    shoulder, along = SPOT + torch.tensor([0.28, -0.1, 0.0]), torch.rand(100, 1, generator=generator) * 0.5
+    g.colors[arm] = 0.1
+    own = cameras()
+    views, frames = Views(own.viewmats[:1], own.Ks[:1], WIDTH, HEIGHT), []
+    for beat in (torch.arange(FRAMES) - INSTANT) / 6:
+        lift = 0.5 * torch.cos(2 * math.pi * beat)
+        g.means[arm] = shoulder + along * torch.stack([lift.cos(), -lift.sin(), torch.zeros(())])
+        frames.append((g.means.clone(), render(Splats.of(g), views, None).color[0]))
+    images = torch.stack([image for _, image in frames])
+    g.means[:] = frames[INSTANT][0]
+    assert find_spin(g, Clips(Targets(images, own), Targets(images, own), 0, INSTANT), busy(), UP, render) is None
+
+
 def test_before_a_moving_camera_nothing_is_looked_for() -> None:
     clips = filmed(torch.deg2rad(24.0 * (torch.arange(FRAMES) - INSTANT)))
     assert clips.reference is not None

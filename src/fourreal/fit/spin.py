@@ -111,10 +111,10 @@ def find_spin(
     """How what moves turns about an upright axis through its middle; None if the reference clip does not speak for it.
 
     Every angle of a whole turn is drawn from the reference camera and compared with every frame (L1, where the clip
-    changes); the cheapest course of angles is found by dynamic programming, to both sides of the instant, where changes
-    of speed cost. A subject that goes past is no turning one: shifting it must not explain as much, unless it goes
-    round most of a circle; nor is one whose frames turn as well in any other order. Where it goes while it turns is
-    found with the angles. Deterministic.
+    changes, and what turning would change elsewhere); the cheapest course of angles is found by dynamic programming,
+    to both sides of the instant, where changes of speed cost. A subject that goes past is no turning one: shifting it
+    must not explain as much, unless it goes round most of a circle; nor is one whose frames turn as well in any other
+    order. Where it goes while it turns is found with the angles. Deterministic.
 
     Args:
         gaussians: of the canonical scene.
@@ -170,7 +170,7 @@ def _believed(
     ):
         return wandering
     there = _spread(sides, _ASIDE, _AHEAD)
-    moved = _costs(clips, _turned(splats, spin.room, turning, still, there), render)
+    moved = _costs(clips, splats, _turned(splats, spin.room, turning, still, there), render)
     otherwise = float(moved.min(1).values.sum() / moved[:, _spot(there)].sum().clamp_min(1e-9))
     return wandering if spin.worth <= _BETTER * otherwise and _in_order(on_the_spot, clips.instant, _missed) else None
 
@@ -196,7 +196,9 @@ def _costs_anywhere(
 ) -> Float[Tensor, "F A P"]:
     """Costs at every angle and place, on the CPU: a course takes many small steps."""
     angles = _STEP * torch.arange(_ANGLES).to(places)
-    some = [_costs(clips, _turned(splats, room, turning, angles, place[None]), render).cpu() for place in places]
+    some = [
+        _costs(clips, splats, _turned(splats, room, turning, angles, place[None]), render).cpu() for place in places
+    ]
     return torch.stack(some, -1)
 
 
@@ -259,16 +261,25 @@ def _states(splats: Splats, means: Tensor, quats: Tensor) -> Splats:
     return Splats(means, quats, *(v.expand(len(means), *v.shape) for v in splats[2:]))
 
 
-def _costs(clips: Clips, states: Splats, render: Rasterizer) -> Float[Tensor, "F A"]:
-    """Mean absolute difference of every frame and every state of the scene, where the clip changes."""
+def _costs(clips: Clips, splats: Splats, states: Splats, render: Rasterizer) -> Float[Tensor, "F A"]:
+    """Mean absolute difference of every frame and every state of the scene, where the clip changes.
+
+    Elsewhere counts what a state adds to the difference of the scene at rest: who waves does not turn, though a wing
+    may be met by turning the body, whose front would be gone then where every frame shows it.
+    """
     assert clips.reference is not None
     small = clips.reference.shrunk(max(1, clips.reference.cameras.width // _LARGE))
     images, cameras = small.images, small.cameras
     changed = ((images - images[clips.instant]).abs().mean(1).amax(0) > _CHANGE).float()
-    own = cameras[[clips.instant] * len(states.means)]
-    drawn = render(states, Views(own.viewmats, own.Ks, own.width, own.height), None).color
-    rows = [((drawn - image).abs().mean(1) * changed).sum((1, 2)) for image in images]
-    return torch.stack(rows) / changed.sum().clamp_min(1)
+
+    def drawn(states: Splats) -> Tensor:
+        own = cameras[[clips.instant] * len(states.means)]
+        return render(states, Views(own.viewmats, own.Ks, own.width, own.height), None).color
+
+    shown, rest = drawn(states), drawn(_states(splats, splats.means[None], splats.quats[None]))
+    rows = [(shown - image).abs().mean(1).sum((1, 2)) for image in images]
+    begun = [((rest - image).abs().mean(1) * (1 - changed)).sum() for image in images]
+    return (torch.stack(rows) - torch.stack(begun)[:, None]) / changed.sum().clamp_min(1)
 
 
 def _rests(cameras: Cameras) -> bool:
