@@ -215,7 +215,7 @@ def test_poses_in_no_order_are_no_turning(monkeypatch: pytest.MonkeyPatch) -> No
     angles = torch.deg2rad(torch.randint(-180, 180, (FRAMES,), generator=torch.Generator().manual_seed(1)).float())
     angles[INSTANT] = 0.0
     assert find_spin(scene(), filmed(angles), busy(), UP, render) is None
-    monkeypatch.setattr("fourreal.fit.spin._CHANCE", 9.0)
+    monkeypatch.setattr("fourreal.fit.courses._CHANCE", 9.0)
     assert find_spin(scene(), filmed(angles), busy(), UP, render) is not None, "some course or other meets them"
 
 
@@ -230,7 +230,7 @@ def test_who_goes_most_of_the_way_round_may_be_met_by_shifting_too(
 
 def test_who_goes_round_steadily_turns_though_other_orders_are_met_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body drawn anew with every turn is met a little better by some angle in any order; in one it is steady."""
-    monkeypatch.setattr("fourreal.fit.spin._missed", lambda cost, instant: 0.8)  # as if every order met it as well
+    monkeypatch.setattr("fourreal.fit.courses.missed", lambda cost, instant: 0.8)  # as if every order met it as well
     monkeypatch.setattr("fourreal.fit.spin._BETTER", 0.0)
     steady = torch.deg2rad(24.0 * (torch.arange(FRAMES) - INSTANT))
     mixed = steady[torch.tensor([7, 2, 10, 0, 9, INSTANT, 3, 11, 1, 8, 4, 6])]

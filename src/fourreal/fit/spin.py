@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fourreal.core.cameras import Cameras
@@ -23,13 +23,11 @@ from fourreal.deform.nodes import NodeField
 from fourreal.deform.room import Room
 from fourreal.raster.base import Rasterizer, Splats, Views
 
+from . import courses
 from .clips import Clips
+from .courses import ANGLES, STEP
 from .ground import Plane
 
-_ANGLES = 36  # that are tried, over a whole turn
-_STEP = 2 * math.pi / _ANGLES
-_FASTEST = 8  # of these steps between two frames at most: 80 degrees
-_STEADY = 0.4  # cost of a change of speed by one step a frame, as a share of what resting misses a frame by
 _LARGE = 96  # pixels of width that suffice
 _CHANGE = 0.06  # a pixel that leaves its colour at the instant by so much at some time is compared
 _WORTH = 0.9  # of the error at rest that turning must not exceed
@@ -39,13 +37,8 @@ _TURNED = math.radians(60)  # the subject must turn by so much at some time; les
 _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
 _FEET = 0.1  # of the subject's height, by which it reaches below what is seen to move
 _SOLID = 0.3  # opacity of what counts for the middle
-_WIDE = (
-    0.5,
-    0.7,
-    0.85,
-    0.98,
-    1.0,
-)  # shares of what moves that may be the subject: the rest lies behind it in the picture
+# Shares of what moves that may be the subject: the rest lies behind it in the picture.
+_WIDE = (0.5, 0.7, 0.85, 0.98, 1.0)
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
 _CLOSE = 0.05  # the same, before the line has been moved to where it belongs
 _SHIFTS = (0.3, 0.15)  # of the subject's reach, by which the line is moved
@@ -53,8 +46,6 @@ _FAR = 1.0  # of that reach, from where the line is looked for first
 # Shares of it: places to which the subject may have gone instead of turning.
 _ASIDE = (-2.0, -1.4, -0.9, -0.5, -0.2, 0.0, 0.2, 0.5, 0.9, 1.4, 2.0)
 _AHEAD = (-0.6, 0.0, 0.6)
-# Limbs that flutter are met by some turned scene or other: then frames in any other order gain as much.
-_ORDERS, _CHANCE = 8, 0.9  # orders that are tried, and what they may gain of what the true one does
 # Who goes most of the way round, in this order of frames alone, does not pass by, though a smooth flank of one colour
 # may be met as well by shifting it, each frame as it likes.
 _ROUND = math.radians(200)
@@ -138,8 +129,8 @@ def find_spin(
 
     def tried(room: Room) -> Spin:
         turning, spot = busy & room.holds(gaussians.means), axis.new_zeros(1, 3)
-        steps, worth = _met(_costs_anywhere(clips, splats, room, turning, spot, render)[..., 0], clips.instant)
-        return Spin(steps.to(centre) * _STEP, centre.new_zeros(len(steps), 3), room, worth)
+        steps, worth = courses.met(_costs_anywhere(clips, splats, room, turning, spot, render)[..., 0], clips.instant)
+        return Spin(steps.to(centre) * STEP, centre.new_zeros(len(steps), 3), room, worth)
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
     least = min(spin.worth for spin in found)
@@ -166,13 +157,18 @@ def _believed(
     # Then a steady course on the spot tells more: through frames in another order one changes its speed at every step.
     on_the_spot = cost[..., _spot(places)]
     if wandering.goes_round and (
-        _in_order(cost.amin(2), clips.instant, _missed) or _in_order(on_the_spot, clips.instant, _total)
+        courses.in_order(cost.amin(2), clips.instant, courses.missed)
+        or courses.in_order(on_the_spot, clips.instant, courses.priced)
     ):
         return wandering
     there = _spread(sides, _ASIDE, _AHEAD)
     moved = _costs(clips, splats, _turned(splats, spin.room, turning, still, there), render)
     otherwise = float(moved.min(1).values.sum() / moved[:, _spot(there)].sum().clamp_min(1e-9))
-    return wandering if spin.worth <= _BETTER * otherwise and _in_order(on_the_spot, clips.instant, _missed) else None
+    return (
+        wandering
+        if spin.worth <= _BETTER * otherwise and courses.in_order(on_the_spot, clips.instant, courses.missed)
+        else None
+    )
 
 
 def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int) -> Spin:
@@ -181,21 +177,21 @@ def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: 
     Places and angles are found by turns, each as the cheapest course for what the other was found to be; of the place
     first, while the angle may be a little wrong.
     """
-    steps, frames = _course(cost.amin(2), instant), torch.arange(len(cost))
+    steps, frames = courses.steady(cost.amin(2), instant), torch.arange(len(cost))
     for unsure in (_UNSURE, 0):
         about = steps[:, None] + torch.arange(-unsure, unsure + 1)
-        at = _walk(cost[frames[:, None], about % _ANGLES].amin(1), places.cpu(), price, instant)
-        steps, met = _course(cost[frames, :, at], instant), cost[frames, :, at]
+        at = courses.walk(cost[frames[:, None], about % ANGLES].amin(1), places.cpu(), _spot(places), price, instant)
+        steps, met = courses.steady(cost[frames, :, at], instant), cost[frames, :, at]
     rest = float(cost[:, 0, _spot(places)].sum())
-    worth = float(met.gather(1, (steps % _ANGLES)[:, None]).sum()) / max(rest, 1e-9)
-    return replace(spin, angles=steps.to(places) * _STEP, places=places[at.to(places.device)], worth=worth)
+    worth = float(met.gather(1, (steps % ANGLES)[:, None]).sum()) / max(rest, 1e-9)
+    return replace(spin, angles=steps.to(places) * STEP, places=places[at.to(places.device)], worth=worth)
 
 
 def _costs_anywhere(
     clips: Clips, splats: Splats, room: Room, turning: Tensor, places: Float[Tensor, "P 3"], render: Rasterizer
 ) -> Float[Tensor, "F A P"]:
     """Costs at every angle and place, on the CPU: a course takes many small steps."""
-    angles = _STEP * torch.arange(_ANGLES).to(places)
+    angles = STEP * torch.arange(ANGLES).to(places)
     some = [
         _costs(clips, splats, _turned(splats, room, turning, angles, place[None]), render).cpu() for place in places
     ]
@@ -284,91 +280,3 @@ def _costs(clips: Clips, splats: Splats, states: Splats, render: Rasterizer) -> 
 
 def _rests(cameras: Cameras) -> bool:
     return bool((cameras.viewmats - cameras.viewmats[:1]).abs().max() < _STILL)
-
-
-def _course(cost: Float[Tensor, "F A"], instant: int) -> Int64[Tensor, " F"]:
-    """The angle of each frame in steps, unwrapped, 0 at the instant: the cheapest of steady speed."""
-    return _cheapest(cost, instant)[1]
-
-
-def _cheapest(cost: Float[Tensor, "F A"], instant: int) -> tuple[float, Int64[Tensor, " F"]]:
-    """What the cheapest course costs in all, but for the instant, and its steps."""
-    after, before = cost[instant:], cost[: instant + 1].flip(0)
-    found = []
-    for speed in range(-_FASTEST, _FASTEST + 1):  # at the instant, where both sides meet
-        (a, later), (b, earlier) = _way(after, speed), _way(before, -speed)
-        found.append((a + b, abs(speed), torch.cat([earlier[1:].flip(0), later])))
-    total, _, steps = min(found, key=lambda f: f[:2])
-    return total, steps
-
-
-def _missed(cost: Float[Tensor, "F A"], instant: int) -> float:
-    """The error of the course as a share of that at rest."""
-    return _met(cost, instant)[1]
-
-
-def _total(cost: Float[Tensor, "F A"], instant: int) -> float:
-    """The same with what changes of speed cost."""
-    rest = float(cost[:, 0].sum() - cost[instant, 0])
-    return _cheapest(cost, instant)[0] / rest if rest > 0 else 1.0
-
-
-def _met(cost: Float[Tensor, "F A"], instant: int) -> tuple[Int64[Tensor, " F"], float]:
-    """The course, and its error as a share of that at rest."""
-    steps = _course(cost, instant)
-    met, rest = float(cost.gather(1, (steps % _ANGLES)[:, None]).sum()), float(cost[:, 0].sum())
-    return steps, met / rest if rest > 0 else 1.0
-
-
-def _walk(cost: Float[Tensor, "F P"], places: Float[Tensor, "P 3"], price: float, instant: int) -> Int64[Tensor, " F"]:
-    """The place at each frame, as an index: the cheapest course, on which every step costs, and no step at the instant.
-
-    `price` is that of a step as long as the scene's unit, as a share of the mean error.
-    """
-    step = price * cost.mean() * torch.cdist(places, places)
-    start = _spot(places)
-
-    def way(rows: Tensor) -> list[int]:
-        total, choices = step[start], []
-        for row in rows[1:]:
-            best, chosen = (total[:, None] + step).min(0) if choices else (total, torch.full_like(row, start).long())
-            total = best + row
-            choices.append(chosen)
-        at, found = int(total.argmin()), []
-        for chosen in reversed(choices):
-            found.append(at)
-            at = int(chosen[at])
-        return found[::-1]
-
-    return torch.tensor([*way(cost[: instant + 1].flip(0))[::-1], start, *way(cost[instant:])], device=cost.device)
-
-
-def _in_order(cost: Float[Tensor, "F A"], instant: int, worth: Callable[[Tensor, int], float]) -> bool:
-    """Whether a course through the frames in their order gains clearly more than through them in any other."""
-    generator, others = torch.Generator().manual_seed(0), [i for i in range(len(cost)) if i != instant]
-    found = []
-    for _ in range(_ORDERS):
-        order = [others[i] for i in torch.randperm(len(others), generator=generator).tolist()]
-        found.append(worth(cost[[*order[:instant], instant, *order[instant:]]], instant))
-    return 1 - min(found) <= _CHANCE * (1 - worth(cost, instant))
-
-
-def _way(cost: Float[Tensor, "T A"], begins: int) -> tuple[float, Int64[Tensor, " T"]]:
-    """What the cheapest way from angle 0 at the first frame costs, and its steps; a change of speed costs."""
-    speeds = torch.arange(-_FASTEST, _FASTEST + 1, device=cost.device)
-    steady = _STEADY * float(cost[:, 0].mean()) * (speeds[:, None] - speeds).abs()
-    angle = torch.arange(_ANGLES, device=cost.device)
-    origin = (angle[:, None] - speeds) % _ANGLES  # [angle, speed]: the angle that a state comes from
-    total = torch.full((_ANGLES, len(speeds)), torch.inf, device=cost.device)
-    total[0, begins + _FASTEST] = 0.0
-    choices = []
-    for row in cost[1:]:
-        best, chosen = (total[origin] + steady).min(-1)  # over the speed before
-        total = best + row[:, None]
-        choices.append(chosen)
-    a, s = divmod(int(total.flatten().argmin()), len(speeds))
-    steps = []
-    for chosen in reversed(choices):
-        steps.append(int(speeds[s]))
-        a, s = int(origin[a, s]), int(chosen[a, s])
-    return float(total.min()), torch.tensor([0, *steps[::-1]], device=cost.device).cumsum(0)
