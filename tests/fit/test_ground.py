@@ -115,6 +115,14 @@ def test_what_stands_on_a_smooth_road_says_where_it_is() -> None:
     assert abs(ditch.offset) < 0.08
 
 
+def test_what_touches_the_road_with_a_round_foot_says_so_too() -> None:
+    generator = torch.Generator().manual_seed(1)
+    ball = torch.nn.functional.normalize(torch.randn(2000, 3, generator=generator), dim=1)
+    plane = under(ball * torch.tensor([0.4, 0.4, 0.6]) + torch.tensor([0.0, 0.0, 0.6]), ring())
+    assert plane is not None, "hardly four points of a hundred are near the ground"
+    assert abs(plane.offset) < 0.08
+
+
 def test_what_has_much_below_it_stands_on_nothing() -> None:
     sheet, below = scattered(600, (-0.7, -0.7, 0), (0.7, 0.7, 0)), scattered(400, (-0.5, -0.5, -1), (0.5, 0.5, 0))
     plane = under(torch.cat((sheet, below)), ring())

@@ -22,7 +22,7 @@ _BEHIND = 0.08  # of the points may lie behind it
 _LEVEL = 0.7  # cosine of its normal and the cameras' up: a wall is no ground
 _FAR = 3.0  # tolerances of disparity: what is farther is no help
 _LEVELS = 64  # heights that are tried for a level ground, from the lowest of the points to their middle
-_STANDS = 0.05  # of the points near what is looked at, more than lie behind it, must lie on a level ground
+_STANDS = 0.015  # of the points near what is looked at, more than lie behind it, must lie on a level ground
 
 
 @dataclass(frozen=True)
