@@ -120,6 +120,12 @@ def ball(center: Vec, radii: Vec | float, bone: str = "body", turn: Vec = (0, 0,
     return replace(Part(ELLIPSOID, center, _turn(turn), size, bone), **look)  # type: ignore[arg-type]
 
 
+def eye(center: Vec, radius: float, turn: float) -> Part:
+    """An eyeball on the head that looks ahead, turned outward by `turn` degrees."""
+    turned = (0, turn, 0)
+    return ball(center, radius, "head", turned, color=LIGHT, alt=DARK, pattern="eye", gloss=0.9, caster=False)
+
+
 def limb(a: Vec, b: Vec, ra: float, rb: float, bone: str = "body", **look: object) -> Part:
     """Round cone (capsule when `ra == rb`) from `a` to `b`: the hull of two balls."""
     center, frame, half = _along(a, b)

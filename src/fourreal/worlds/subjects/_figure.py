@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fourreal.worlds.parts import ACCENT, DARK, LIGHT, MAIN, Part, Vec, ball, limb, pair
+from fourreal.worlds.parts import ACCENT, DARK, LIGHT, MAIN, Part, Vec, ball, eye, limb, pair
 
 from .base import Subject
 
@@ -68,21 +68,7 @@ def _limbs(f: Figure) -> tuple[Part, ...]:
 def _face(f: Figure) -> tuple[Part, ...]:
     x, y, z = head_at(f)
     rx, ry, rz = f.head
-    parts = [
-        *pair(
-            ball(
-                (rx * 0.4, y + ry * 0.14, z + rz * 0.86),
-                f.eye,
-                "head",
-                (0, 16, 0),
-                color=LIGHT,
-                alt=DARK,
-                pattern="eye",
-                gloss=0.9,
-                caster=False,
-            )
-        )
-    ]
+    parts = [*pair(eye((rx * 0.4, y + ry * 0.14, z + rz * 0.86), f.eye, 16))]
     if f.muzzle is not None:
         parts += [
             ball((x, y - ry * 0.28, z + rz * 0.85), (rx * 0.46, ry * 0.34, rz * 0.42), "head", color=f.muzzle),

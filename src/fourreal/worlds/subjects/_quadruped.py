@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fourreal.worlds.parts import ACCENT, DARK, LIGHT, MAIN, Part, Vec, ball, limb, pair
+from fourreal.worlds.parts import ACCENT, DARK, LIGHT, MAIN, Part, Vec, ball, eye, limb, pair
 
 from .base import Subject
 
@@ -88,19 +88,7 @@ def _head(b: Build) -> tuple[Vec, tuple[Part, ...]]:
     return center, (
         ball(center, b.head, "head", pattern=coat, alt=b.alt),
         limb(root, end, thick * 1.15, thick * 0.72, "head", color=b.muzzle),
-        *pair(
-            ball(
-                (rx * 0.52, y + ry * 0.28, z + rz * 0.78),
-                b.eye,
-                "head",
-                (0, 22, 0),
-                color=LIGHT,
-                alt=DARK,
-                pattern="eye",
-                gloss=0.9,
-                caster=False,
-            )
-        ),
+        *pair(eye((rx * 0.52, y + ry * 0.28, z + rz * 0.78), b.eye, 22)),
         ball(
             (0.0, end[1] + thick * 0.42, end[2] + thick * 0.45),
             (thick * 0.42, thick * 0.3, thick * 0.3),

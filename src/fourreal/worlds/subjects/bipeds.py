@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from fourreal.worlds.parts import ACCENT, DARK, EXTRA, LIGHT, MAIN, SECOND, Part, Vec, ball, block, limb, pair, tube
+from fourreal.worlds.parts import (
+    ACCENT,
+    DARK,
+    EXTRA,
+    LIGHT,
+    MAIN,
+    SECOND,
+    Part,
+    Vec,
+    ball,
+    block,
+    eye,
+    limb,
+    pair,
+    tube,
+)
 
 from ._figure import Figure, figure, head_at
 from .base import Subject
@@ -154,17 +169,7 @@ def _dinosaur() -> Subject:
         *spikes,
         *pair(
             ball((0.14, y + 0.15, z + 0.12), 0.105, "head"),
-            ball(
-                (0.155, y + 0.165, z + 0.17),
-                0.085,
-                "head",
-                (0, 24, 0),
-                color=LIGHT,
-                alt=DARK,
-                pattern="eye",
-                gloss=0.9,
-                caster=False,
-            ),
+            eye((0.155, y + 0.165, z + 0.17), 0.085, 24),
             ball((0.07, y + 0.0, z + 0.52), 0.025, "head", color=DARK, caster=False),
         ),
     )

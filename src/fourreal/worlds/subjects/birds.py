@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from fourreal.worlds.parts import ACCENT, DARK, EXTRA, LIGHT, MAIN, SECOND, Part, Vec, ball, limb, pair, tube
+from fourreal.worlds.parts import ACCENT, DARK, EXTRA, LIGHT, MAIN, SECOND, Part, Vec, ball, eye, limb, pair, tube
 
 from .base import Subject
 
 
 def _eyes(x: float, y: float, z: float, radius: float, turn: float = 28) -> tuple[Part, ...]:
-    return pair(
-        ball((x, y, z), radius, "head", (0, turn, 0), color=LIGHT, alt=DARK, pattern="eye", gloss=0.9, caster=False)
-    )
+    return pair(eye((x, y, z), radius, turn))
 
 
 def _bird_pivots(hip: float, shoulder: Vec, neck: Vec) -> dict[str, Vec]:

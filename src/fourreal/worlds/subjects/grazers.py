@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fourreal.worlds.parts import ACCENT, DARK, EXTRA, LIGHT, MAIN, SECOND, ball, block, limb, pair
+from fourreal.worlds.parts import ACCENT, DARK, EXTRA, LIGHT, MAIN, SECOND, ball, block, eye, limb, pair
 
 from ._quadruped import Build, flap_ears, head_at, pointed_ears, quadruped, tail_of, tail_root
 from .base import Subject
@@ -369,17 +369,7 @@ def _squat_frog() -> Subject:
     x, y, z = head_at(b)
     eyes = pair(
         ball((x + 0.19, y + 0.17, z + 0.06), 0.105, "head"),
-        ball(
-            (x + 0.2, y + 0.2, z + 0.12),
-            0.075,
-            "head",
-            (0, 20, 0),
-            color=LIGHT,
-            alt=DARK,
-            pattern="eye",
-            gloss=0.9,
-            caster=False,
-        ),
+        eye((x + 0.2, y + 0.2, z + 0.12), 0.075, 20),
         limb((0.24, 0.2, -0.26), (0.4, 0.24, 0.06), 0.13, 0.1, "legL"),
     )
     palette = ("#5fae35", "#3c7a22", "#1b2016", "#eef2b8", "#e0584c", "#5fae35")
