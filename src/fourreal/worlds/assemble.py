@@ -34,13 +34,13 @@ class _Group:
 
 
 def _colored(parts: PartTable, color: Tensor, device: torch.device) -> PartTable:
-    """Parts whose MAIN slot is replaced by the colour label (0 keeps the natural colour)."""
+    """Parts whose MAIN slot, and SECOND where it is a shade of it, get the colour label (0 keeps the natural one)."""
     paint = color_table(device)[color][:, None]
     changed = (color > 0)[:, None]
     metal = torch.tensor([c in METALS for c in FACTORS["color"]], device=device)[color][:, None]
-    main = torch.where((changed & (parts.tint % 2 == 1))[..., None], paint, parts.main)
-    alt = torch.where((changed & (parts.tint >= 2))[..., None], paint, parts.alt)
-    gloss = torch.where(metal & (parts.tint % 2 == 1), torch.ones_like(parts.gloss), parts.gloss)
+    main = torch.where((changed & (parts.tint > 0))[..., None], paint * parts.tint[..., None], parts.main)
+    alt = torch.where((changed & (parts.alt_tint > 0))[..., None], paint * parts.alt_tint[..., None], parts.alt)
+    gloss = torch.where(metal & (parts.tint > 0), torch.ones_like(parts.gloss), parts.gloss)
     return replace(parts, main=main, alt=alt, gloss=gloss)
 
 

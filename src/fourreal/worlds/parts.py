@@ -121,9 +121,13 @@ def ball(center: Vec, radii: Vec | float, bone: str = "body", turn: Vec = (0, 0,
 
 
 def eye(center: Vec, radius: float, turn: float) -> Part:
-    """An eyeball on the head that looks ahead, turned outward by `turn` degrees."""
+    """An eye on the head that looks ahead, turned outward by `turn` degrees.
+
+    Nearly all of it is dark, and it stands out of the head: in a clip of 36x64 an eye is two pixels wide, and white
+    round a pupil would make a grey face of it.
+    """
     turned = (0, turn, 0)
-    return ball(center, radius, "head", turned, color=LIGHT, alt=DARK, pattern="eye", gloss=0.9, caster=False)
+    return ball(center, 1.2 * radius, "head", turned, color=LIGHT, alt=DARK, pattern="eye", gloss=0.25, caster=False)
 
 
 def limb(a: Vec, b: Vec, ra: float, rb: float, bone: str = "body", **look: object) -> Part:

@@ -176,8 +176,8 @@ def paint(hit: Hit, noise: Tensor, first: Tensor, second: Tensor, number: Tensor
     color = hit.main + (hit.alt - hit.main) * share[..., None]
     u = hit.unit
     ring = (u[..., 0].square() + u[..., 1].square()).sqrt()
-    pupil = smooth(0.84, 0.76, ring) * (u[..., 2] > 0)
-    shine = smooth(0.3, 0.22, ((u[..., 0] - 0.26).square() + (u[..., 1] - 0.32).square()).sqrt()) * (u[..., 2] > 0)
+    pupil = smooth(0.98, 0.92, ring) * (u[..., 2] > 0)
+    shine = smooth(0.19, 0.11, ((u[..., 0] - 0.26).square() + (u[..., 1] - 0.32).square()).sqrt()) * (u[..., 2] > 0)
     eye = hit.main + (hit.alt - hit.main) * pupil[..., None]
     eye = eye + (1.4 - eye) * shine[..., None]
     is_eye = hit.pattern == _ID["eye"]

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .actions import ACTIONS, PLANS, motion_table
 from .looks import linear
-from .parts import BONES, MAIN, PARENTS, PATTERNS, Part, Vec
+from .parts import BONES, MAIN, PARENTS, PATTERNS, SECOND, Part, Vec
 from .props import HELD, SCENERY, WORN, Prop
 from .subjects import SUBJECTS, Subject
 from .vocabulary import uses_item
@@ -23,14 +24,14 @@ ANCHORS = ("hand", "chest", "front", "seat", "crown", "scenery")
 class PartTable:
     """Parts of several things, padded to a common count Q; `shape` is -1 for padding.
 
-    shape, bone, pattern, tint [K, Q] int64 (tint bit 0: ground colour is the MAIN slot, bit 1: the alternative is);
-    center, size, main, alt [K, Q, 3] (linear RGB); frame [K, Q, 3, 3]; gloss, caster [K, Q].
+    shape, bone, pattern [K, Q] int64; center, size, main, alt [K, Q, 3] (linear RGB); frame [K, Q, 3, 3];
+    gloss, caster [K, Q]; tint, alt_tint [K, Q]: how bright the colour label is on the ground colour and on the
+    pattern's second colour, 1 for the MAIN slot, 0 for what keeps its own colour.
     """
 
     shape: Tensor
     bone: Tensor
     pattern: Tensor
-    tint: Tensor
     center: Tensor
     size: Tensor
     main: Tensor
@@ -38,6 +39,8 @@ class PartTable:
     frame: Tensor
     gloss: Tensor
     caster: Tensor
+    tint: Tensor
+    alt_tint: Tensor
 
     def select(self, index: Tensor) -> PartTable:
         """Rows `index` [...] of every field."""
@@ -69,22 +72,31 @@ class Tables:
     lights: Tensor  # [1 + scenery]
 
 
+def _shade(palette: tuple[str, ...]) -> float:
+    """Brightness of the SECOND slot relative to MAIN if it is a darker shade of the same colour, else 0."""
+    main, second = np.array(linear(palette[MAIN])), np.array(linear(palette[SECOND]))
+    alike = main @ second / max(np.linalg.norm(main) * np.linalg.norm(second), 1e-9)
+    ratio = second.sum() / max(main.sum(), 1e-9)
+    # blacks go with every colour and stay: a panda's arms, a horse's mane
+    return float(ratio) if alike > 0.96 and 0.15 < ratio < 0.95 else 0.0
+
+
 def _part_table(
     lists: Sequence[Sequence[Part]], palettes: Sequence[tuple[str, ...]], device: torch.device
 ) -> PartTable:
     count, width = len(lists), max(len(p) for p in lists)
-    ints = {k: torch.zeros(count, width, dtype=torch.int64) for k in ("shape", "bone", "pattern", "tint")}
+    ints = {k: torch.zeros(count, width, dtype=torch.int64) for k in ("shape", "bone", "pattern")}
     ints["shape"].fill_(-1)
     vecs = {k: torch.zeros(count, width, 3) for k in ("center", "size", "main", "alt")}
     frame = torch.eye(3).expand(count, width, 3, 3).clone()
-    nums = {k: torch.zeros(count, width) for k in ("gloss", "caster")}
+    nums = {k: torch.zeros(count, width) for k in ("gloss", "caster", "tint", "alt_tint")}
     for i, (parts, palette) in enumerate(zip(lists, palettes, strict=True)):
+        tints = {MAIN: 1.0, SECOND: _shade(palette)}
         for j, p in enumerate(parts):
             row = {
                 "shape": p.shape,
                 "bone": BONES.index(p.bone),
                 "pattern": PATTERNS.index(p.pattern),
-                "tint": (p.color == MAIN) + 2 * (p.alt == MAIN),
             }
             for k, v in row.items():
                 ints[k][i, j] = v
@@ -97,6 +109,7 @@ def _part_table(
                 vecs[k][i, j] = torch.tensor(v)
             frame[i, j] = torch.tensor(p.frame)
             nums["gloss"][i, j], nums["caster"][i, j] = p.gloss, float(p.caster)
+            nums["tint"][i, j], nums["alt_tint"][i, j] = tints.get(p.color, 0.0), tints.get(p.alt, 0.0)
     table = PartTable(**ints, **vecs, frame=frame, **nums)
     return PartTable(*(getattr(table, f.name).to(device) for f in fields(table)))
 

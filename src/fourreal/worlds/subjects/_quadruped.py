@@ -15,7 +15,8 @@ class Build:
 
     leg: height of the hips; barrel: (radius at the rump, radius at the chest); long: hip to shoulder;
     neck: (up, forward) from shoulder to the head's centre; head: radii; snout: (length, thickness, drop);
-    limb: (thigh radius, ankle radius); coat: pattern of body and legs; foot: palette slot of the feet.
+    limb: (thigh radius, ankle radius); coat: pattern of body and legs; sock: palette slot of the feet;
+    eye: radius, 0 for a subject that brings its own.
     """
 
     leg: float = 0.5
@@ -88,7 +89,7 @@ def _head(b: Build) -> tuple[Vec, tuple[Part, ...]]:
     return center, (
         ball(center, b.head, "head", pattern=coat, alt=b.alt),
         limb(root, end, thick * 1.15, thick * 0.72, "head", color=b.muzzle),
-        *pair(eye((rx * 0.52, y + ry * 0.28, z + rz * 0.78), b.eye, 22)),
+        *(pair(eye((rx * 0.52, y + ry * 0.28, z + rz * 0.78), b.eye, 22)) if b.eye else ()),
         ball(
             (0.0, end[1] + thick * 0.42, end[2] + thick * 0.45),
             (thick * 0.42, thick * 0.3, thick * 0.3),

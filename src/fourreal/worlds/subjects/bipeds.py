@@ -68,7 +68,7 @@ def _bear() -> Subject:
 
 
 def _koala() -> Subject:
-    f = Figure(leg=0.24, hips=0.32, chest=0.25, waist=0.3, head=(0.35, 0.3, 0.28), muzzle=None)
+    f = Figure(leg=0.24, hips=0.32, chest=0.25, waist=0.3, head=(0.35, 0.3, 0.28), muzzle=None, eye=0.065)
     _, y, z = head_at(f)
     nose = (ball((0, y - 0.05, z + 0.28), (0.075, 0.11, 0.06), "head", color=DARK, gloss=0.6),)
     ears = pair(ball((0.36, y + 0.17, z - 0.03), (0.19, 0.18, 0.08), "head", alt=LIGHT, pattern="inner"))
@@ -112,12 +112,14 @@ def _monkey() -> Subject:
 
 
 def _squirrel() -> Subject:
-    f = Figure(leg=0.2, hips=0.29, chest=0.22, waist=0.32, head=(0.26, 0.23, 0.24), arm=0.36, girth=(0.08, 0.115))
+    f = Figure(
+        leg=0.2, hips=0.29, chest=0.22, waist=0.32, head=(0.27, 0.24, 0.24), arm=0.36, girth=(0.08, 0.115), eye=0.065
+    )
     _, y, z = head_at(f)
     more = (
         *pair(limb((0.13, y + 0.15, z - 0.03), (0.17, y + 0.33, z - 0.04), 0.075, 0.02, "head")),
-        limb((0, 0.3, -0.32), (0, 0.85, -0.52), 0.12, 0.23, "tail", color=SECOND),
-        limb((0, 0.85, -0.52), (0, 1.2, -0.72), 0.23, 0.13, "tip", color=SECOND),
+        limb((0, 0.3, -0.28), (0.05, 0.9, -0.44), 0.14, 0.26, "tail", color=SECOND),
+        limb((0.05, 0.9, -0.44), (0.16, 1.38, -0.5), 0.26, 0.17, "tip", color=SECOND),
     )
     palette = ("#b5652b", "#8f4a1c", "#21150e", "#fbead2", "#d07a68", "#b5652b")
     return figure("squirrel", ("little squirrel", "fluffy squirrel"), palette, f, more, 0.55)
@@ -125,11 +127,11 @@ def _squirrel() -> Subject:
 
 def _kangaroo() -> Subject:
     f = Figure(
-        leg=0.4, hips=0.28, chest=0.19, waist=0.5, head=(0.22, 0.22, 0.23), arm=0.38, girth=(0.085, 0.125), eye=0.062
+        leg=0.4, hips=0.28, chest=0.19, waist=0.5, head=(0.26, 0.24, 0.24), arm=0.38, girth=(0.085, 0.125), eye=0.07
     )
     _, y, z = head_at(f)
     more = (
-        limb((0, y - 0.03, z + 0.1), (0, y - 0.1, z + 0.34), 0.13, 0.09, "head"),
+        limb((0, y - 0.07, z + 0.1), (0, y - 0.13, z + 0.34), 0.13, 0.09, "head"),
         *pair(
             limb((0.09, y + 0.13, z - 0.04), (0.16, y + 0.4, z - 0.07), 0.06, 0.03, "head", alt=ACCENT, pattern="inner")
         ),
@@ -210,9 +212,8 @@ def _alien() -> Subject:
         waist=0.34,
         head=(0.33, 0.36, 0.3),
         muzzle=None,
-        eye=0.01,
         arm=0.5,
-        girth=(0.06, 0.075),
+        girth=(0.075, 0.09),
         belly="plain",
     )
     _, y, z = head_at(f)
@@ -226,7 +227,7 @@ def _alien() -> Subject:
         ball((0, y - 0.21, z + 0.23), (0.06, 0.018, 0.03), "jaw", color=DARK),
     )
     palette = ("#7fd06a", "#4f9c49", "#12161a", "#e4ffd0", "#d96a9a", "#f8ef7a")
-    return figure("alien", ("little alien", "space alien"), palette, f, more, 0.95)
+    return figure("alien", ("little alien", "space alien"), palette, f, more, 0.95, face=False)
 
 
 def _clothed(
@@ -307,11 +308,11 @@ def _astronaut() -> Subject:
     )
     _, y, z = head_at(f)
     more = (
-        ball((0, y + 0.01, z + 0.09), (0.235, 0.2, 0.23), "head", color=EXTRA, gloss=1.0, pattern="glass"),
+        ball((0, y + 0.01, z + 0.1), (0.25, 0.21, 0.235), "head", color=EXTRA, gloss=0.4),
         block((0, 0.95, -0.32), (0.24, 0.3, 0.12), color=SECOND),
         block((0, 0.92, 0.26), (0.13, 0.09, 0.05), color=SECOND, alt=ACCENT, pattern="wheel"),
     )
-    palette = ("#f3f4f6", "#a9b1bc", "#1b1d22", "#f3f4f6", "#e2683a", "#e3a13a")
+    palette = ("#f3f4f6", "#54617c", "#1b1d22", "#f3f4f6", "#e2683a", "#16223f")
     return figure("astronaut", ("spaceman", "space explorer"), palette, f, more, 1.05, face=False)
 
 

@@ -214,7 +214,7 @@ def _elephant() -> Subject:
         limb=(0.15, 0.13),
         muzzle=MAIN,
         nose=MAIN,
-        eye=0.055,
+        eye=0.075,
     )
     x, y, z = head_at(b)
     more = (
@@ -365,6 +365,7 @@ def _squat_frog() -> Subject:
         muzzle=MAIN,
         nose=MAIN,
         neck_radius=0.2,
+        eye=0,
     )
     x, y, z = head_at(b)
     eyes = pair(
