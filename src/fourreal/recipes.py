@@ -80,7 +80,7 @@ def canonical_default(effort: float = 1.0, parts: Ablations = Ablations(), guide
     """
     prune = Growth(max_gaussians=0)
     coarse = Phase(
-        "coarse", _steps(400, effort), _RATES, {"l1": 1.0, "haze": 0.003}, views=4, shrink=2, most=_BASE, growth=prune
+        "coarse", _steps(360, effort), _RATES, {"l1": 1.0, "haze": 0.003}, views=4, shrink=2, most=_BASE, growth=prune
     )
     rates, losses = dict(_RATES), dict(_LOSSES)
     fields = ("warp",) if parts.warp else ()
@@ -91,12 +91,12 @@ def canonical_default(effort: float = 1.0, parts: Ablations = Ablations(), guide
         rates["poses"] = Rate(1e-4, 1e-5)
     first, last = ({k: _part(v, *share) for k, v in rates.items()} for share in ((0, 0.7), (0.7, 1)))
     fine = Phase(
-        "canonical", _steps(560, effort), first, losses, views=2, most=_BASE, fields=fields,
+        "canonical", _steps(480, effort), first, losses, views=2, most=_BASE, fields=fields,
         growth=Growth(max_gaussians=32_000, stop=1.0),
     )  # fmt: skip
     detail = Phase(
         "detail",
-        _steps(240, effort),
+        _steps(220, effort),
         last,
         losses,
         views=2,
@@ -104,7 +104,7 @@ def canonical_default(effort: float = 1.0, parts: Ablations = Ablations(), guide
         growth=Growth(max_gaussians=50_000, stop=0.5),
     )
     score = Phase(
-        "multi-view score", _steps(100, effort), _late(_RATES), losses, views=2, most=_BASE, fields=fields,
+        "multi-view score", _steps(80, effort), _late(_RATES), losses, views=2, most=_BASE, fields=fields,
         guidance=Guidance("multi-view", 5.0, **_SCORE),
     )  # fmt: skip
     return (coarse, fine, detail, score) if guided and parts.multi_view_score else (coarse, fine, detail)
@@ -136,7 +136,7 @@ def temporal_default(effort: float = 1.0, parts: Ablations = Ablations(), guided
     )  # fmt: skip
     detail = Phase("joint detail", _steps(150, effort), last, joint.losses, views=views, frames=2, fields=fields)
     score = Phase(
-        "joint score", _steps(120, effort), {**_late(slow), "motion": Rate(6e-5, 6e-5)}, joint.losses,
+        "joint score", _steps(80, effort), {**_late(slow), "motion": Rate(6e-5, 6e-5)}, joint.losses,
         views=views, frames=2, fields=fields, most=_BASE, guidance=Guidance("joint", 20.0, **_SCORE),
     )  # fmt: skip
     closing = (score,) if guided and parts.joint_score else ()

@@ -24,6 +24,7 @@ _NEEDED = frozenset({"camera", "frames", "likeness"})  # the last: of a model th
 _HALF = 65.0  # degrees to either side
 _APART = 3  # frames between two that are tried, at least
 _STEPS = 40  # of each fit; of three clips tried 120 rank no otherwise
+_EVALUATIONS = 6  # of the network for a walk; ten rank alike within the noise of a drawing, and cost two thirds more
 # dB: as good as the best, so that the sharpest is taken: the noise of one drawing; and who is seen from behind, without
 # a face, is explained a little better than who shows what it is.
 _ALIKE = 1.0
@@ -62,7 +63,7 @@ def try_frames(
         clip: the reference clip.
         tried: its frames that are tried, best score first.
         seed: of the noise, the same for all.
-        steps: see `VideoModel.generate`.
+        steps: evaluations of the network a walk; None for few, since nobody looks at it.
         device: where the scenes are fitted.
         on_try: called with frames tried and in all.
 
@@ -81,7 +82,7 @@ def try_frames(
             known=KnownFrames((middle,), clip[frame : frame + 1]),
             camera=CameraPath(path - path[:1]),
             seed=seed,
-            steps=steps,
+            steps=_EVALUATIONS if steps is None else steps,
         )
         found.append(explained(Video(walk, model.spec.fps), path, 1.0, device, _STEPS))
         if on_try is not None:
