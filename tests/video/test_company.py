@@ -46,16 +46,16 @@ def test_the_shipped_model_sees_which_of_two_subjects_is_missing() -> None:
     given = model._conditions(text, torch.zeros(16, dtype=torch.bool), None)
     rows = [model.encode_text(f"a {who} walking next to a {who} on grass").payload for who in ("horse", "penguin")]
     others = torch.stack(rows)
-    found = []
+    found = {}
     for second in ("penguin", "horse"):
         labels = {"subject": "horse", "second": second, "action": "walking", "ground": "grass", "weather": "clear"}
-        worlds = sample_worlds([EVALUATION_SEED + 11], labels=labels)
-        clip = render(worlds, reference_cameras(worlds, 16, 64, 36), geometry=False).rgb
-        found.append(margins(model.base, 2 * clip - 1, given, others))
-    both, twice = found
+        worlds = sample_worlds([EVALUATION_SEED + 11 + i for i in range(3)], labels=labels)
+        clips = 2 * render(worlds, reference_cameras(worlds, 16, 64, 36), geometry=False).rgb - 1
+        found[second] = torch.stack([margins(model.base, clip[None], given, others) for clip in clips])
+    both, twice = found["penguin"].mean(0), found["horse"].mean(0)
     assert both.min() > 0
-    assert twice[0] < 0, "two horses are met better by words that say two horses"
-    assert unmixed(found) == [True, False]
+    assert twice[0] < both[0] / 2, "two horses are met hardly worse by words that say two horses"
+    assert unmixed([found["penguin"][0], found["horse"][0]]) == [True, False]
 
 
 def test_drafts_are_left_out_by_the_clearest_of_them() -> None:
