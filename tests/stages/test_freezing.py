@@ -74,27 +74,6 @@ def test_frames_that_are_as_good_are_taken_by_sharpness(torn: _Torn) -> None:
     assert [one["kept"] for one in tried] == [True, False, False]
 
 
-class _Knows(OracleVideoModel):
-    """Tells faces from backs: one frame alone shows a face."""
-
-    face: torch.Tensor
-
-    def faces(self, text: Any, frame: torch.Tensor) -> float:
-        return 0.25 if torch.equal(frame, self.face) else -0.1
-
-
-def test_of_frames_that_are_as_good_the_one_with_a_face_is_taken(torn: _Torn) -> None:
-    model = _Knows(torn.worlds, frames=10, size=(72, 128), score_size=(36, 64))
-    clip = model.generate(model.encode_text("anything"))
-    still = clip[candidates_of(clip)[0]].expand_as(clip) * torch.linspace(0.999, 1, 10)[:, None, None, None]
-    found = candidates_of(still)
-    model.face = still[found[1]]
-    tried = try_frames(model, model.encode_text("anything", context="freeze"), still, found)
-    assert [one["kept"] for one in tried] == [False, True, False]
-    assert [one["facing"] for one in tried] == [-0.1, 0.25, -0.1]
-    assert any("dB, facing +0.25)" in line for _, line in making_of({"prompt": "a fox", "frames_tried": tried}))
-
-
 def test_only_models_that_draw_small_are_asked(torn: _Torn) -> None:
     assert not tries_frames(torn.spec)
     assert tries_frames(replace(torn.spec, features=torn.spec.features | {"likeness"}))

@@ -56,11 +56,7 @@ def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _tried_frames(tried: object) -> list[tuple[str, str]]:
     """The frames that a walk round them spoke against."""
     found = [one for one in tried if isinstance(one, dict)] if isinstance(tried, list) else []
-    values = []
-    for one in found:
-        if {"frame", "explained_db"} <= {*one}:
-            facing = f", facing {one['facing']:+.2f}" if "facing" in one else ""
-            values.append(f"{one['frame']} ({one['explained_db']:.1f} dB{facing})")
+    values = [f"{one['frame']} ({one['explained_db']:.1f} dB)" for one in found if {"frame", "explained_db"} <= {*one}]
     return [("ok", f"how well a static scene explains a walk round frame {', '.join(values)}")] if values else []
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fourreal.core.video import Video
-from fourreal.video.base import CameraPath, Faces, KnownFrames, TextCondition, VideoModel, VideoModelSpec
+from fourreal.video.base import CameraPath, KnownFrames, TextCondition, VideoModel, VideoModelSpec
 
 from .turning import CPU, explained
 
@@ -25,10 +25,9 @@ _HALF = 65.0  # degrees to either side
 _APART = 3  # frames between two that are tried, at least
 _STEPS = 40  # of each fit; of three clips tried 120 rank no otherwise
 _EVALUATIONS = 6  # of the network for a walk; ten rank alike within the noise of a drawing, and cost two thirds more
-_ALIKE = 1.0  # dB: as good as the best, so that the sharpest is taken: the noise of one drawing
-# dB for each unit of `Faces.faces`: who is seen from behind, without a face, is explained 0.5 dB better than who shows
-# what it is, and no walk of half a circle gives it one.
-_FACE, _SURELY = 6.0, 0.15  # and no more for what faces or turns away more than this
+# dB: as good as the best, so that the sharpest is taken: the noise of one drawing; and who is seen from behind, without
+# a face, is explained a little better than who shows what it is.
+_ALIKE = 1.0
 
 
 def tries_frames(spec: VideoModelSpec) -> bool:
@@ -69,8 +68,7 @@ def try_frames(
         on_try: called with frames tried and in all.
 
     Returns:
-        For every frame that was tried, in that order: `frame`, `explained_db`, `kept`; of models that tell faces from
-        backs also `facing`.
+        For every frame that was tried, in that order: `frame`, `explained_db`, `kept`.
     """
     frames, middle = model.spec.frames, model.spec.frames // 2
     path = torch.zeros(frames, 3)
@@ -89,11 +87,8 @@ def try_frames(
         found.append(explained(Video(walk, model.spec.fps), path, 1.0, device, _STEPS))
         if on_try is not None:
             on_try(number + 1, len(tried))
-    notes = [{"frame": f, "explained_db": round(v, 2)} for f, v in zip(tried, found, strict=True)]
-    worth = found
-    if isinstance(model, Faces):
-        facing = [model.faces(text, clip[frame]) for frame in tried]
-        worth = [v + _FACE * min(max(face, -_SURELY), _SURELY) for v, face in zip(found, facing, strict=True)]
-        notes = [note | {"facing": round(face, 3)} for note, face in zip(notes, facing, strict=True)]
-    kept = next(i for i, value in enumerate(worth) if value >= max(worth) - _ALIKE)
-    return [note | {"kept": i == kept} for i, note in enumerate(notes)]
+    kept = next(i for i, value in enumerate(found) if value >= max(found) - _ALIKE)
+    return [
+        {"frame": f, "explained_db": round(v, 2), "kept": i == kept}
+        for i, (f, v) in enumerate(zip(tried, found, strict=True))
+    ]

@@ -260,18 +260,6 @@ class Chooses(Protocol):
         ...
 
 
-@runtime_checkable
-class Faces(Protocol):
-    """What a model may offer beside the protocol that tells faces from backs."""
-
-    def faces(self, text: TextCondition, frame: Float[Tensor, "3 H W"]) -> float:
-        """How much a frame in [0, 1] shows its subject from the front, positive, rather than from behind, negative.
-
-        The text says what it shows.
-        """
-        ...
-
-
 def check_prompt(prompt: str) -> None:
     """Raise `PromptError` unless the prompt says something, in at most `MAX_PROMPT` characters."""
     if not prompt.strip():

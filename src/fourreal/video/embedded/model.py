@@ -32,7 +32,6 @@ from fourreal.video.base import (
 from .company import drawn_whole, mixed_last, of_two, words_of_halves
 from .critic import CriticNetwork, likeness
 from .drafted import Drafted, Drawing
-from .front import facing
 from .network import CONTEXTS, BaseNetwork, Conditions
 from .sampling import FROZEN_GUIDANCE, GUIDANCE, SCORE_GUIDANCE, STEPS, Predictor, conditions
 from .understand import Understanding, WordTable, understand
@@ -213,13 +212,6 @@ class EmbeddedVideoModel:
             found.append(float(likeness(self.critic, self.base, clips[-1], given)))
             by_halves.append(drawing.predictor.halves is not None)
         return mixed_last(found, self.base, self.vocabulary, clips, given, by_halves)
-
-    @torch.no_grad()
-    def faces(self, text: TextCondition, frame: Float[Tensor, "3 H W"]) -> float:
-        """How much a frame shows its subject from the front rather than from behind; see `Faces.faces`."""
-        clip = self.encode(frame.to(self.device).expand(self.spec.frames, -1, -1, -1))[None]
-        given = self._conditions(text, torch.zeros(self.spec.frames, dtype=torch.bool), None)
-        return facing(self.base, self.vocabulary, clip, given)
 
     @torch.no_grad()
     def upsample(self, frames: Float[Tensor, "F 3 H W"], *, seed: int = 0) -> Float[Tensor, "F 3 h w"]:
