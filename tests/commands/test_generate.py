@@ -230,12 +230,13 @@ def test_walks_are_tried_before_a_frame_is_frozen(painter: Painter, tmp_path: Pa
         return clip
 
     painter.trick, run = broken_off, tmp_path / "run"
+    two = replace(TINY, set=(*TINY.set, "videos.candidates=2"))
     with pytest.raises(KeyboardInterrupt, match="4real resume"):
-        video(PROMPT, run, "both", alone, TINY, showing=QUIET)
+        video(PROMPT, run, "both", alone, two, showing=QUIET)
     assert resume(run, QUIET) == 0
     notes = read_json(run / "videos" / "videos.json")
-    tried = [one["frame"] for one in notes["frames_tried"]]
-    assert len(tried) == 2, "no third of the 8 frames lies three from both"
+    first, second = (one["frame"] for one in notes["frames_tried"])
+    assert abs(first - second) >= 3
     assert painter.seeds == [0, 1, 1, 1, 2, 2], "the walks tried are not tried again"
     assert notes["frame_chosen_by"] == "walk"
     assert [notes["frozen_frame"]] == [one["frame"] for one in notes["frames_tried"] if one["kept"]]
