@@ -66,6 +66,11 @@ class Job:
         """Its contact sheet."""
         return self.options.out / "sheets" / f"{self.name}.jpg"
 
+    @property
+    def figures(self) -> Path:
+        """What was measured, with the settings it was measured with."""
+        return self.options.out / "figures" / f"{self.name}.json"
+
     def key(self) -> dict[str, Any]:
         """What decides its figures, as JSON has it."""
         o = self.options
@@ -100,18 +105,23 @@ def figures_of(job: Job, measure: Callable[[Job], dict[str, Any]]) -> dict[str, 
     Raises:
         FourRealError: if the run fails; with what it said.
     """
-    path = job.options.out / "figures" / f"{job.name}.json"
-    stored: dict[str, Any] = {}
-    with suppress(FourRealError, OSError):
-        stored = read_json(path)
-    if stored.get("key") == job.key() and job.sheet.exists() and not job.options.again:
-        return stored["figures"]
+    stored = stored_figures(job)
+    if stored is not None and not job.options.again:
+        return stored
     begun = time.monotonic()
     memory = _carry_out(job)
     print(f"  {job.name}: run {time.monotonic() - begun:.0f} s, measuring", flush=True)
     figures = {"prompt": job.prompt.text, "kind": job.prompt.kind, "seed": job.seed, **measure(job), **memory}
-    write_json(path, {"key": job.key(), "figures": figures})
+    write_json(job.figures, {"key": job.key(), "figures": figures})
     return figures
+
+
+def stored_figures(job: Job) -> dict[str, Any] | None:
+    """The figures of a job that was finished and measured with the same settings, else None."""
+    stored: dict[str, Any] = {}
+    with suppress(FourRealError, OSError):
+        stored = read_json(job.figures)
+    return stored["figures"] if stored.get("key") == job.key() and job.sheet.exists() else None
 
 
 def _carry_out(job: Job) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
     python benchmarks/generate.py --prompts 1 7 --seeds 0 --recipe preview                # a quarter of an hour
     python benchmarks/generate.py --classifier judge.safetensors --json generate.json --gallery docs/gallery     # hours
+    python benchmarks/generate.py --classifier judge.safetensors --finished                     # the tables until then
 
 Twelve prompts of the model's world, 1 to 6 in the words of captions, 7 to 12 written freely (_generate_prompts.py),
 three seeds each. Every run is `4real generate` in a process of its own, in a folder below --out. What is finished is
@@ -28,7 +29,7 @@ from typing import Any
 
 from _generate_prompts import PROMPTS, chosen
 from _generate_report import print_tables
-from _generate_runs import Job, Options, figures_of
+from _generate_runs import Job, Options, figures_of, stored_figures
 from _generate_scores import measured
 from _generate_sheets import write_gallery, write_sheet
 from _generate_views import look
@@ -59,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     add("--json", type=Path, help="write all figures to this file")
     add("--gallery", type=Path, help="folder for a sheet a prompt and index.md")
     add("--again", action="store_true", help="measure finished runs again")
+    add("--finished", action="store_true", help="tables of what is finished; no run is made")
     return out
 
 
@@ -120,6 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         jobs = [Job(prompt, seed, options) for prompt in chosen(args.prompts) for seed in args.seeds]
     except FourRealError as error:
         command.error(str(error))
+    if args.finished:
+        rows = [row for job in jobs if (row := stored_figures(job)) is not None]
+        print(f"{len(rows)} of {len(jobs)} runs are finished in {options.out}")
+        if rows:
+            print_tables(rows)
+        return 0
     done, failed, measure = [], [], Measurer(options)
     for number, job in enumerate(jobs, 1):
         print(f"{number} of {len(jobs)}: {job.prompt.text} (seed {job.seed})", flush=True)

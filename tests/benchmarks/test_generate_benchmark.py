@@ -64,6 +64,11 @@ def test_prompts_become_figures_and_a_gallery_once(
     monkeypatch.setattr(subprocess, "Popen", refuse)
     assert module("generate").main(["--prompts", "1", *options]) == 0
     assert json.loads((tmp_path / "a.json").read_text())["rows"] == [row]
+    capsys.readouterr()
+    assert module("generate").main(["--prompts", "1", "2", *options, "--finished"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2 runs are finished" in said
+    assert f"| {PROMPT} | 1 | {row['psnr']['reference']:.2f} |" in said
 
 
 def test_another_recipe_is_another_run(module: Callable[[str], ModuleType], tmp_path: Path, monkeypatch) -> None:
