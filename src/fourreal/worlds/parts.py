@@ -127,7 +127,7 @@ def eye(center: Vec, radius: float, turn: float) -> Part:
     round a pupil would make a grey face of it.
     """
     turned = (0, turn, 0)
-    return ball(center, 1.2 * radius, "head", turned, color=LIGHT, alt=DARK, pattern="eye", gloss=0.25, caster=False)
+    return ball(center, radius, "head", turned, color=LIGHT, alt=DARK, pattern="eye", gloss=0.25, caster=False)
 
 
 def limb(a: Vec, b: Vec, ra: float, rb: float, bone: str = "body", **look: object) -> Part:

@@ -32,7 +32,7 @@ class Figure:
     hands: int = MAIN
     feet: int = MAIN
     muzzle: int | None = LIGHT
-    eye: float = 0.055
+    eye: float = 0.066
     gap: float = 0.02
     stance: float = 1.0
 

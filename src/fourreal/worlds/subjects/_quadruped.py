@@ -33,7 +33,7 @@ class Build:
     muzzle: int = LIGHT
     nose: int = DARK
     neck_radius: float = 0.15
-    eye: float = 0.05
+    eye: float = 0.06
 
 
 def _legs(b: Build) -> tuple[Part, ...]:

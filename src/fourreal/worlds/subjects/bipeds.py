@@ -40,7 +40,7 @@ def _round_ears(f: Figure, radius: float, color: int, inner: int = ACCENT) -> tu
 def _panda() -> Subject:
     f = Figure(
         head=(0.37, 0.33, 0.31),
-        eye=0.07,
+        eye=0.084,
         leg=0.32,
         girth=(0.12, 0.145),
         arms=SECOND,
@@ -68,7 +68,7 @@ def _bear() -> Subject:
 
 
 def _koala() -> Subject:
-    f = Figure(leg=0.24, hips=0.32, chest=0.25, waist=0.3, head=(0.35, 0.3, 0.28), muzzle=None, eye=0.065)
+    f = Figure(leg=0.24, hips=0.32, chest=0.25, waist=0.3, head=(0.35, 0.3, 0.28), muzzle=None, eye=0.078)
     _, y, z = head_at(f)
     nose = (ball((0, y - 0.05, z + 0.28), (0.075, 0.11, 0.06), "head", color=DARK, gloss=0.6),)
     ears = pair(ball((0.36, y + 0.17, z - 0.03), (0.19, 0.18, 0.08), "head", alt=LIGHT, pattern="inner"))
@@ -98,7 +98,7 @@ def _monkey() -> Subject:
         girth=(0.095, 0.115),
         hands=LIGHT,
         feet=LIGHT,
-        eye=0.062,
+        eye=0.0744,
     )
     _, y, z = head_at(f)
     more = (
@@ -113,7 +113,7 @@ def _monkey() -> Subject:
 
 def _squirrel() -> Subject:
     f = Figure(
-        leg=0.2, hips=0.29, chest=0.22, waist=0.32, head=(0.27, 0.24, 0.24), arm=0.36, girth=(0.08, 0.115), eye=0.065
+        leg=0.2, hips=0.29, chest=0.22, waist=0.32, head=(0.27, 0.24, 0.24), arm=0.36, girth=(0.08, 0.115), eye=0.078
     )
     _, y, z = head_at(f)
     more = (
@@ -127,7 +127,7 @@ def _squirrel() -> Subject:
 
 def _kangaroo() -> Subject:
     f = Figure(
-        leg=0.4, hips=0.28, chest=0.19, waist=0.5, head=(0.26, 0.24, 0.24), arm=0.38, girth=(0.085, 0.125), eye=0.07
+        leg=0.4, hips=0.28, chest=0.19, waist=0.5, head=(0.26, 0.24, 0.24), arm=0.38, girth=(0.085, 0.125), eye=0.084
     )
     _, y, z = head_at(f)
     more = (
@@ -171,7 +171,7 @@ def _dinosaur() -> Subject:
         *spikes,
         *pair(
             ball((0.14, y + 0.15, z + 0.12), 0.105, "head"),
-            eye((0.155, y + 0.165, z + 0.17), 0.085, 24),
+            eye((0.155, y + 0.165, z + 0.17), 0.102, 24),
             ball((0.07, y + 0.0, z + 0.52), 0.025, "head", color=DARK, caster=False),
         ),
     )
@@ -187,7 +187,7 @@ def _monster() -> Subject:
         waist=0.35,
         head=(0.38, 0.3, 0.34),
         muzzle=None,
-        eye=0.1,
+        eye=0.12,
         hands=SECOND,
         feet=SECOND,
         gap=-0.16,
@@ -257,7 +257,7 @@ def _person() -> Subject:
         feet=DARK,
         muzzle=None,
         belly="plain",
-        eye=0.055,
+        eye=0.066,
         gap=0.02,
     )
     _, y, z = head_at(f)
@@ -280,7 +280,7 @@ def _girl() -> Subject:
         feet=DARK,
         muzzle=None,
         belly="plain",
-        eye=0.058,
+        eye=0.0696,
     )
     _, y, z = head_at(f)
     hair = (

@@ -22,7 +22,7 @@ def _horse() -> Subject:
         coat="plain",
         nose=DARK,
         sock=LIGHT,
-        eye=0.06,
+        eye=0.072,
     )
     tail = tail_of(b, (0, -0.12, -0.14), (0, -0.55, -0.24), (0.06, 0.1, 0.04), color=SECOND, root=SECOND)
     x, y, z = head_at(b)
@@ -55,7 +55,7 @@ def _zebra() -> Subject:
         muzzle=DARK,
         nose=DARK,
         neck_radius=0.15,
-        eye=0.06,
+        eye=0.072,
     )
     tail = tail_of(b, (0, -0.14, -0.1), (0, -0.45, -0.16), (0.04, 0.04, 0.06), color=DARK)
     x, y, z = head_at(b)
@@ -85,7 +85,7 @@ def _cow() -> Subject:
         muzzle=ACCENT,
         nose=ACCENT,
         sock=MAIN,
-        eye=0.062,
+        eye=0.0744,
     )
     tail = tail_of(b, (0, -0.25, -0.1), (0, -0.5, -0.12), (0.035, 0.03, 0.06), color=MAIN)
     x, y, z = head_at(b)
@@ -117,7 +117,7 @@ def _pig() -> Subject:
         muzzle=ACCENT,
         nose=ACCENT,
         sock=SECOND,
-        eye=0.06,
+        eye=0.072,
     )
     tail = tail_of(b, (0.06, 0.07, -0.08), (-0.02, 0.16, -0.1), (0.03, 0.03, 0.02), color=ACCENT, root=ACCENT)
     palette = ("#f4a6a8", "#d97b84", "#3a2224", "#f9c9c6", "#e8808a", "#f4a6a8")
@@ -143,7 +143,7 @@ def _goat() -> Subject:
         sock=SECOND,
         coat="plain",
         muzzle=MAIN,
-        eye=0.06,
+        eye=0.072,
     )
     x, y, z = head_at(b)
     tx, ty, tz = tail_root(b)
@@ -176,7 +176,7 @@ def _sheep() -> Subject:
         sock=DARK,
         muzzle=DARK,
         neck_radius=0.12,
-        eye=0.058,
+        eye=0.0696,
     )
     x, y, z = head_at(b)
     wool = tuple(
@@ -214,7 +214,7 @@ def _elephant() -> Subject:
         limb=(0.15, 0.13),
         muzzle=MAIN,
         nose=MAIN,
-        eye=0.075,
+        eye=0.09,
     )
     x, y, z = head_at(b)
     more = (
@@ -251,7 +251,7 @@ def _giraffe() -> Subject:
         alt=SECOND,
         neck_radius=0.125,
         sock=LIGHT,
-        eye=0.06,
+        eye=0.072,
     )
     x, y, z = head_at(b)
     more = (
@@ -283,7 +283,7 @@ def _mouse() -> Subject:
         nose=ACCENT,
         sock=ACCENT,
         muzzle=MAIN,
-        eye=0.068,
+        eye=0.0816,
     )
     x, y, z = head_at(b)
     ears = pair(
@@ -307,7 +307,7 @@ def _turtle() -> Subject:
         muzzle=MAIN,
         nose=MAIN,
         neck_radius=0.1,
-        eye=0.048,
+        eye=0.0576,
     )
     x, y, z = tail_root(b)
     more = (
@@ -333,7 +333,7 @@ def _dragon() -> Subject:
         nose=MAIN,
         alt=EXTRA,
         neck_radius=0.14,
-        eye=0.065,
+        eye=0.078,
     )
     x, y, z = head_at(b)
     more = (
@@ -370,7 +370,7 @@ def _squat_frog() -> Subject:
     x, y, z = head_at(b)
     eyes = pair(
         ball((x + 0.19, y + 0.17, z + 0.06), 0.105, "head"),
-        eye((x + 0.2, y + 0.2, z + 0.12), 0.075, 20),
+        eye((x + 0.2, y + 0.2, z + 0.12), 0.09, 20),
         limb((0.24, 0.2, -0.26), (0.4, 0.24, 0.06), 0.13, 0.1, "legL"),
     )
     palette = ("#5fae35", "#3c7a22", "#1b2016", "#eef2b8", "#e0584c", "#5fae35")

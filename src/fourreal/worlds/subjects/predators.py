@@ -19,7 +19,7 @@ def _fox() -> Subject:
         limb=(0.115, 0.085),
         sock=DARK,
         neck_radius=0.16,
-        eye=0.075,
+        eye=0.09,
         face="muzzle",
     )
     tail = tail_of(b, (0, -0.02, -0.28), (0, 0.2, -0.68), (0.09, 0.19, 0.07), pattern="end", alt=LIGHT)
@@ -45,7 +45,7 @@ def _dog() -> Subject:
         limb=(0.115, 0.085),
         face="muzzle",
         sock=LIGHT,
-        eye=0.07,
+        eye=0.084,
         neck_radius=0.17,
     )
     tail = tail_of(b, (0, 0.14, -0.12), (0, 0.34, -0.16), (0.08, 0.07, 0.05), pattern="end", alt=LIGHT)
@@ -65,7 +65,7 @@ def _corgi() -> Subject:
         limb=(0.115, 0.085),
         sock=LIGHT,
         face="muzzle",
-        eye=0.07,
+        eye=0.084,
         neck_radius=0.17,
     )
     x, y, z = tail_root(b)
@@ -90,7 +90,7 @@ def _dalmatian() -> Subject:
         limb=(0.115, 0.08),
         coat="spots",
         alt=DARK,
-        eye=0.065,
+        eye=0.078,
         neck_radius=0.16,
     )
     tail = tail_of(b, (0, 0.1, -0.2), (0, 0.3, -0.36), (0.05, 0.04, 0.025))
@@ -110,7 +110,7 @@ def _cat() -> Subject:
         limb=(0.11, 0.085),
         coat="stripes",
         alt=SECOND,
-        eye=0.095,
+        eye=0.114,
         nose=ACCENT,
         sock=LIGHT,
         neck_radius=0.16,
@@ -139,7 +139,7 @@ def _tiger() -> Subject:
         coat="stripes",
         alt=DARK,
         nose=ACCENT,
-        eye=0.075,
+        eye=0.09,
     )
     tail = tail_of(b, (0, -0.04, -0.3), (0, 0.24, -0.6), (0.06, 0.055, 0.05), pattern="rings", alt=DARK)
     x, y, z = head_at(b)
@@ -160,7 +160,7 @@ def _lion() -> Subject:
         snout=(0.09, 0.13, 0.08),
         limb=(0.12, 0.092),
         nose=DARK,
-        eye=0.07,
+        eye=0.084,
     )
     tail = tail_of(b, (0, -0.1, -0.25), (0, -0.02, -0.58), (0.045, 0.035, 0.035))
     x, y, z = head_at(b)
