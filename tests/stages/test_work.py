@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from fourreal.commands.settings import drawing_seconds
-from fourreal.stages.videos import VideosConfig, planned_work
+from fourreal.stages.videos import VideosConfig, check_videos, planned_work
 from fourreal.stages.work import planned
+from fourreal.video.base import VideoModelSpec
 
 
 def test_a_run_draws_drafts_walks_that_are_tried_and_frozen_clips() -> None:
@@ -38,3 +39,20 @@ def test_more_coverage_and_more_takes_take_longer_and_half_a_run_less() -> None:
     assert seconds(which="dynamic") < 0.5 * whole
     assert seconds(which="freeze") < whole
     assert seconds(frame=3) == seconds(candidates=1) < whole, "a frame that is told is not looked for"
+
+
+def test_who_turns_is_frozen_from_all_sides_unless_told_otherwise() -> None:
+    able = VideoModelSpec(
+        "a model", frozenset({"text", "first_frame", "frames", "prefix"}), 16, (36, 64), (36, 64), 3, 8.0, ""
+    )
+    unable = replace(able, features=able.features - {"frames"})
+
+    def degrees(spec: VideoModelSpec = able, turns: bool = True, **changed: Any) -> float:
+        return check_videos(replace(VideosConfig("a cat"), **changed), spec, turns=turns).degrees
+
+    assert degrees() == 360
+    assert degrees(turns=False) == pytest.approx(180)
+    assert degrees(coverage=90.0) == pytest.approx(90)
+    assert degrees(camera="orbit 60 left") == pytest.approx(60)
+    assert degrees(which="freeze") == pytest.approx(180), "no clip shows the other sides"
+    assert degrees(unable) == pytest.approx(180), "the circle cannot be closed"

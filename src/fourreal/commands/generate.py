@@ -79,14 +79,14 @@ def drawn_settings(prompt: str, drawing: Drawing, fitting: Fitting, models: Mode
 
     from .settings import Settings, detail_of, drafts_of, fits, step_of
 
-    if drawing.camera is not None and drawing.coverage is not None:
+    if drawing.camera is not None and drawing.coverage != "auto":
         raise FourRealError("--camera and --coverage both say where the freeze-time camera goes; give one of them")
     recipe, effort = fitting.recipe or "default", 1.0 if fitting.effort is None else fitting.effort
     first, later = fits(recipe, effort, drawing.seed, models.teacher != "none")
     videos = VideosConfig(
         prompt,
         seed=drawing.seed,
-        coverage=180.0 if drawing.coverage is None else drawing.coverage,
+        coverage=drawing.coverage,
         camera=drawing.camera,
         step=step_of(recipe),
         frame=drawing.frame,

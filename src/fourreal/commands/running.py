@@ -29,8 +29,8 @@ class Drawing:
 
     Attributes:
         seed: another number gives other clips.
-        coverage: degrees that the freeze-time clip goes round the subject, 20 to 360, 180 if not given; 360 closes the
-            circle.
+        coverage: degrees that the freeze-time clip goes round the subject, 20 to 360, which closes the circle; auto is
+            180, or 360 where the subject turns.
         camera: instead, the path of its camera: orbit, rise, lower, dolly, e.g. "orbit 90 left, rise 10".
         frame: frame of the reference clip that is frozen, from 0; auto takes a sharp one that a walk round it suits.
         from_frame: picture to start from.
@@ -42,7 +42,7 @@ class Drawing:
     """
 
     seed: int = 0
-    coverage: float | None = None
+    coverage: float | Literal["auto"] = "auto"
     camera: str | None = None
     frame: int | Literal["auto"] = "auto"
     from_frame: Path | None = None

@@ -236,7 +236,7 @@ def _sources(settings: Settings, device: torch.device, opened: Opened) -> list[S
 
 def drawing_seconds(config: videos.VideosConfig) -> float:
     """Seconds that the embedded model draws for, about; it need not be loaded to say so."""
-    links = max(1, math.ceil(config.coverage / _LINK))
+    links = max(1, math.ceil(videos.covered(config, turns=False) / _LINK))
     return videos.planned_work(config, links, tries=True, chooses=True).seconds
 
 

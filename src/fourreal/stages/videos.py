@@ -21,6 +21,7 @@ from fourreal.io.images import read_image, write_image
 from fourreal.io.video import write_video
 from fourreal.video.base import CameraPath, Completes, Context, KnownFrames, TextCondition, VideoModel, VideoModelSpec
 from fourreal.video.extend import (
+    FULL,
     STEP,
     Link,
     Walk,
@@ -46,6 +47,8 @@ REFERENCE, FREEZE = "videos/reference.mp4", "videos/freeze.mp4"
 SHEET, NOTES = "videos/clips.png", "videos/videos.json"
 _KIND = "drawn frames"
 _OTHER, _TAKE = 1000, 100_000  # between the seeds of successive tries, and of takes
+_USUAL = 180.0  # degrees
+_CLOSING = frozenset({"first_frame", "frames"})  # of a model that can close the circle
 _CRF = 10  # of the clips: what is lost here is lost to the fit
 
 
@@ -57,7 +60,8 @@ class VideosConfig:
         prompt: the sentence.
         which: the dynamic (reference) clip, the freeze-time clip, or both.
         seed: of the reference clip; the freeze-time clips take the next ones.
-        coverage: degrees of azimuth that the freeze-time clip covers, 20 to 360, about the frozen frame.
+        coverage: degrees of azimuth that the freeze-time clip covers, 20 to 360, about the frozen frame; "auto" is 180,
+            or 360 where the prompt has its subject turn: the reference clip shows such a one from all sides.
         camera: instead, the path of its camera in words, from the frozen frame on.
         step: degrees between two of its frames, at most.
         frame: frame of the reference clip that is frozen; "auto" takes, of the sharpest with their subject in full
@@ -76,7 +80,7 @@ class VideosConfig:
     prompt: str
     which: Which = "both"
     seed: int = 0
-    coverage: float = 180.0
+    coverage: float | Literal["auto"] = "auto"
     camera: str | None = None
     step: float = STEP
     frame: int | Literal["auto"] = "auto"
@@ -105,8 +109,15 @@ class _Studio:
         return min((self.done + part * of) / self.work.total, 1.0)
 
 
-def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
-    """The camera's walk, if everything fits the model.
+def covered(config: VideosConfig, *, turns: bool) -> float:
+    """Degrees that the freeze-time clip shall cover, if its path is not told; `turns` is whether its subject does."""
+    if config.coverage != "auto":
+        return config.coverage
+    return FULL if turns and config.which == "both" else _USUAL
+
+
+def check_videos(config: VideosConfig, spec: VideoModelSpec, *, turns: bool = False) -> Walk:
+    """The camera's walk, if everything fits the model; `turns` is whether the subject turns about itself.
 
     Raises:
         FourRealError: for a setting that is impossible, alone or with this model.
@@ -125,7 +136,8 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec) -> Walk:
         raise FourRealError(f"--takes must lie in 1..20, got {config.takes}; 3 is a good number")
     reach = reach_of(spec)
     if config.camera is None:
-        walk = orbit_walk(config.coverage, reach, step=config.step)
+        closes = spec.features >= _CLOSING
+        walk = orbit_walk(covered(config, turns=turns and closes), reach, step=config.step)
     else:
         walk = text_walk(config.camera, reach, step=config.step)
     if config.which != "dynamic":
@@ -153,13 +165,15 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
     Raises:
         FourRealError: if a setting does not fit the model, the picture cannot be read, or the prompt says nothing.
     """
-    walk, spec = check_videos(config, model.spec), model.spec
+    spec, text = model.spec, _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
+    walk = check_videos(config, spec, turns=text.turns)
     links, chooses = len(plan(walk, reach_of(spec))), "likeness" in spec.features
     work = planned_work(config, links, tries=tries_frames(spec), chooses=chooses)
     studio = _Studio(config, model, desk, tell, device, work)
     picture = None if config.from_frame is None else read_picture(config.from_frame, spec.size)
-    text = _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
     tell(News(text.understood))
+    if walk.closed and config.coverage == "auto":
+        tell(News("it turns, so the freeze-time clip goes all the way round; --coverage 180 draws half of it"))
     clips: dict[str, Tensor] = {}
     notes: dict[str, Any] = {}
     if config.which != "freeze":

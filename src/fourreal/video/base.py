@@ -155,12 +155,14 @@ class TextCondition:
         context: whether time runs or stands still.
         understood: one line for the user: what the model made of the prompt.
         payload: the model's own.
+        turns: whether what is said turns about itself, so that a clip shows it from all sides; False if unknown.
     """
 
     prompt: str
     context: Context
     understood: str
     payload: Any
+    turns: bool = False
 
 
 @runtime_checkable

@@ -120,7 +120,7 @@ def ball(center: Vec, radii: Vec | float, bone: str = "body", turn: Vec = (0, 0,
     return replace(Part(ELLIPSOID, center, _turn(turn), size, bone), **look)  # type: ignore[arg-type]
 
 
-def eye(center: Vec, radius: float, turn: float) -> Part:
+def eye(center: Vec, radius: Vec | float, turn: float) -> Part:
     """An eye on the head that looks ahead, turned outward by `turn` degrees.
 
     Nearly all of it is dark, and it stands out of the head: in a clip of 36x64 an eye is two pixels wide, and white

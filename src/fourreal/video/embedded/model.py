@@ -121,7 +121,7 @@ class EmbeddedVideoModel:
         ids = {word: i + 1 for i, word in enumerate(self.vocabulary)}
         row = [ids[w] for w in found.words if w in ids][: self.base.config.words]
         row += [0] * (self.base.config.words - len(row))
-        return TextCondition(prompt, context, found.line(), torch.tensor(row, dtype=torch.int64))
+        return TextCondition(prompt, context, found.line(), torch.tensor(row, dtype=torch.int64), found.turns)
 
     def generate(
         self,

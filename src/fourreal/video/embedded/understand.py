@@ -13,7 +13,7 @@ from .abilities import going
 from .phrasebook import ARTICLES, FRAME, Entry
 from .reader import Reader, Unit
 from .sentence import MOST_WORDS, compose
-from .views import SIDE, WAY, places_for, sides_of, way_for
+from .views import ROUND, SIDE, WAY, places_for, sides_of, way_for
 from .word_table import WordTable
 
 __all__ = ["Understanding", "WordTable", "understand"]
@@ -42,6 +42,7 @@ class Understanding:
         action: what the first subject does, which the prompt does not say, "walking"; "" for none.
         way: how the first subject is seen, which the prompt does not say, "facing left"; "" for none.
         places: where two subjects stand, which the prompt does not say, "on the left, on the right"; "" for none.
+        turns: whether somebody turns about itself.
     """
 
     words: tuple[str, ...]
@@ -51,6 +52,7 @@ class Understanding:
     action: str = ""
     way: str = ""
     places: str = ""
+    turns: bool = False
 
     def line(self) -> str:
         """One line for the user: understood as "a fox jumping" (wolf -> fox; ignored: quantum)."""
@@ -91,7 +93,8 @@ def understand(prompt: str, table: WordTable, *, complete: bool = False, view: b
             "vehicles (panda, fox, cat, robot, car), what they do (dancing, running, eating, playing the guitar) and "
             'where (on grass, on the beach, at night, in the rain), as in "a fox jumping on snow at sunset"'
         )
-    found = Understanding(sentence.words, sentence.mapped, sentence.ignored)
+    said = {u.entry.label for u in units if u.entry is not None and u.source not in sentence.ignored}
+    found = Understanding(sentence.words, sentence.mapped, sentence.ignored, turns=("action", ROUND) in said)
     if not complete:
         return found
     found, units = _acting(found, units)

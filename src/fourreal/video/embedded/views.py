@@ -27,6 +27,8 @@ _SAID: dict[str, str] = {
 _MOVING = frozenset(
     ("driving", "flying", "jumping", "rolling", "running", "sailing", "sleeping", "spinning", "swimming", "walking")
 )
+# Who does this is seen from all sides.
+ROUND = "spinning"
 # From the front these would be seen over what they look at: a cat's face was keys of its piano (looked at).
 _HIDDEN = frozenset(("piano", "movie", "television"))
 

@@ -213,14 +213,13 @@ def _alien() -> Subject:
         head=(0.33, 0.36, 0.3),
         muzzle=None,
         arm=0.5,
-        girth=(0.075, 0.09),
+        girth=(0.085, 0.11),
         belly="plain",
     )
     _, y, z = head_at(f)
     more = (
         *pair(
-            ball((0.15, y - 0.02, z + 0.225), (0.125, 0.165, 0.065), "head", (0, 24, 28), color=LIGHT),
-            ball((0.15, y - 0.03, z + 0.25), (0.085, 0.12, 0.06), "head", (0, 24, 28), color=DARK, gloss=1.0),
+            eye((0.155, y - 0.02, z + 0.235), (0.12, 0.16, 0.07), 24),
             limb((0.12, y + 0.3, z), (0.2, y + 0.54, z), 0.02, 0.02, "head"),
             ball((0.21, y + 0.56, z), 0.055, "head", color=EXTRA, pattern="glow"),
         ),
