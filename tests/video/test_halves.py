@@ -98,11 +98,11 @@ def test_the_shipped_model_draws_two_subjects_by_halves_unless_a_frame_or_a_came
     assert model._halves(two, known, None, 5) is None
     drafts = [5 + DRAFTS_APART * i for i in range(4)]
     assert [model._halves(two, None, None, seed) is None for seed in drafts] == [False, True, False, True]
-    drawn = model.generate(two, seed=3, steps=2, size=(36, 64))
+    drawn = model.generate(two, seed=3, steps=1, size=(36, 64))  # at later steps each half sees the other
     given = model._conditions(two, torch.zeros(16, dtype=torch.bool), None)
-    of_left = sample(model._predictor(2.5, halves[:1].expand(2, -1, -1)), given, None, [3], steps=2)[0]
+    of_left = sample(model._predictor(2.5, halves[:1].expand(2, -1, -1)), given, None, [3], steps=1)[0]
     apart = (drawn - ((of_left + 1) / 2).clamp(0, 1)).abs().mean((0, 1, 2))
-    assert apart[:8].mean() < apart[-8:].mean()
+    assert apart[:8].mean() < 0.1 * apart[-8:].mean()
 
 
 def test_of_two_subjects_in_frozen_time_a_known_frame_says_all(monkeypatch: pytest.MonkeyPatch) -> None:
