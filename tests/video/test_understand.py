@@ -393,15 +393,3 @@ def test_any_text_gives_caption_words_or_an_error(text):
     assert set(found.words) <= set(caption_words())
     assert "\n" not in found.line()
     assert understand(" ".join(found.words), TABLE).words  # what is fed can be read
-
-
-def test_who_turns_is_known() -> None:
-    for prompt in (
-        "my kitten just won't stop spinning around",
-        "a ballerina twirling",
-        "a panda next to a whirling robot",
-    ):
-        assert understand(prompt, TABLE).turns, prompt
-        assert understand(prompt, TABLE, complete=True).turns, prompt
-    for prompt in ("a kitten jumping on a rug", "a panda dancing on grass at sunset", "a red car"):
-        assert not understand(prompt, TABLE, complete=True).turns, prompt

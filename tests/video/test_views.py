@@ -96,3 +96,15 @@ def test_long_prompts_get_no_view() -> None:
     found = understand(words, TABLE, complete=True)
     assert len(found.words) <= 40
     assert found.ignored == understand(words, TABLE).ignored
+
+
+def test_who_turns_is_known() -> None:
+    for prompt in (
+        "my kitten just won't stop spinning around",
+        "a ballerina twirling",
+        "a panda next to a whirling robot",
+    ):
+        assert understand(prompt, TABLE).turns, prompt
+        assert understand(prompt, TABLE, complete=True).turns, prompt
+    for prompt in ("a kitten jumping on a rug", "a panda dancing on grass at sunset", "a red car"):
+        assert not understand(prompt, TABLE, complete=True).turns, prompt

@@ -26,6 +26,7 @@ from fourreal.video.extend import (
     Link,
     Walk,
     check_walk,
+    closes,
     conditions_of,
     draw_link,
     orbit_walk,
@@ -48,7 +49,6 @@ SHEET, NOTES = "videos/clips.png", "videos/videos.json"
 _KIND = "drawn frames"
 _OTHER, _TAKE = 1000, 100_000  # between the seeds of successive tries, and of takes
 _USUAL = 180.0  # degrees
-_CLOSING = frozenset({"first_frame", "frames"})  # of a model that can close the circle
 _CRF = 10  # of the clips: what is lost here is lost to the fit
 
 
@@ -136,8 +136,7 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec, *, turns: bool = Fa
         raise FourRealError(f"--takes must lie in 1..20, got {config.takes}; 3 is a good number")
     reach = reach_of(spec)
     if config.camera is None:
-        closes = spec.features >= _CLOSING
-        walk = orbit_walk(covered(config, turns=turns and closes), reach, step=config.step)
+        walk = orbit_walk(covered(config, turns=turns and closes(spec)), reach, step=config.step)
     else:
         walk = text_walk(config.camera, reach, step=config.step)
     if config.which != "dynamic":

@@ -29,6 +29,7 @@ from .camera_text import parse_camera
 FULL = 360.0
 LEAST = 20.0  # degrees: less is hardly a walk round anything
 STEP = 6.0  # degrees between two frames, at most
+_CLOSING = ("first_frame", "frames")  # what all the way round needs of a model; any walk needs the first
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,11 @@ def _check_step(step: float) -> None:
         raise UnsupportedConditionError(f"the step between frames must lie in (0, 30] degrees, got {step:g}")
 
 
+def closes(spec: VideoModelSpec) -> bool:
+    """Whether a model can draw a walk all the way round."""
+    return spec.features >= set(_CLOSING)
+
+
 def check_walk(walk: Walk, spec: VideoModelSpec) -> None:
     """Raise `UnsupportedConditionError` if the model cannot draw such a walk from a known frame."""
     ways = {
@@ -142,7 +148,7 @@ def check_walk(walk: Walk, spec: VideoModelSpec) -> None:
         "such as Wan-AI/Wan2.1-VACE-1.3B-diffusers, or draw a clip from words alone: 4real video --context dynamic",
         "frames": "known frames at both ends (frames), which 360 degrees need; lower --coverage, to 300 for example",
     }
-    for feature in ("first_frame", "frames") if walk.closed else ("first_frame",):
+    for feature in _CLOSING if walk.closed else _CLOSING[:1]:
         if feature not in spec.features:
             raise UnsupportedConditionError(f"{spec.name} does not take {ways[feature]}")
 

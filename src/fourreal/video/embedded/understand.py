@@ -93,8 +93,8 @@ def understand(prompt: str, table: WordTable, *, complete: bool = False, view: b
             "vehicles (panda, fox, cat, robot, car), what they do (dancing, running, eating, playing the guitar) and "
             'where (on grass, on the beach, at night, in the rain), as in "a fox jumping on snow at sunset"'
         )
-    said = {u.entry.label for u in units if u.entry is not None and u.source not in sentence.ignored}
-    found = Understanding(sentence.words, sentence.mapped, sentence.ignored, turns=("action", ROUND) in said)
+    found = Understanding(sentence.words, sentence.mapped, sentence.ignored)
+    found = replace(found, turns=("action", ROUND) in _labels(found, units))
     if not complete:
         return found
     found, units = _acting(found, units)
@@ -106,9 +106,14 @@ def _views(unit: Unit) -> bool:
     return unit.entry is not None and unit.entry.label in {WAY, SIDE}
 
 
+def _labels(found: Understanding, units: Sequence[Unit]) -> set[tuple[str, str]]:
+    """What the prompt says."""
+    return {u.entry.label for u in units if u.entry is not None and u.source not in found.ignored}
+
+
 def _told(found: Understanding, units: Sequence[Unit]) -> set[str]:
     """What the prompt speaks of."""
-    return {u.entry.factor for u in units if u.entry is not None and u.source not in found.ignored}
+    return {factor for factor, _ in _labels(found, units)}
 
 
 def _acting(found: Understanding, units: list[Unit]) -> tuple[Understanding, list[Unit]]:
