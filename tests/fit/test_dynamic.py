@@ -60,3 +60,29 @@ def test_a_single_node_and_a_network_have_nothing_to_tie(clips: Clips, start: Ga
         found = dynamic_objective(clips, render)(begun(start, kind.build(start.means, FRAMES, 0)), PHASE)
         assert "arap" not in found.terms
         assert bool(torch.isfinite(found.loss))
+
+
+def test_where_the_frozen_clip_leads_frames_teach_the_motion_alone(clips: Clips, start: Gaussians) -> None:
+    motion = NodeConfig(nodes=24).build(start.means, FRAMES, 0, busy=start.means[:, 0] > 0)
+    alone = replace(PHASE, losses={"l1": 1.0, "arap": 1.0})
+    both = replace(alone, views=1)
+
+    def gradients(phase: Phase, frozen: Clips = clips) -> dict[str, torch.Tensor]:
+        state = begun(start, motion)
+        motion.motions.grad = None
+        dynamic_objective(frozen, render)(state, phase).loss.backward()
+        shares = {k: torch.zeros(()) if v.grad is None else v.grad.abs().sum() for k, v in state.params.items()}
+        assert motion.motions.grad is not None
+        return shares | {"motion": motion.motions.grad.abs().sum()}
+
+    free, led = gradients(alone), gradients(replace(alone, led=True))
+    assert all(free[k] > 0 for k in ("means", "colors", "logit_opacities", "motion"))
+    assert led.pop("motion") == free["motion"]
+    assert not any(led.values())
+    # Beside a view that is met exactly what is left comes from the frames.
+    assert clips.reference is not None
+    other = replace(clips, reference=replace(clips.reference, images=1 - clips.reference.images))
+    views = [gradients(replace(both, led=led), other)["colors"] for led in (True, False)]
+    same = [gradients(replace(both, led=led), clips)["colors"] for led in (True, False)]
+    assert views[0] == same[0], "other frames change nothing"
+    assert views[1] != same[1]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from fourreal.core.cameras import Cameras
@@ -14,6 +17,7 @@ from fourreal.core.geometry import quat_exp, quat_multiply, quat_to_matrix
 from fourreal.deform import NodeConfig, Space, load_field, save_field
 from fourreal.deform.nodes import NodeField
 from fourreal.deform.room import ROOM, Room
+from fourreal.fit import courses
 from fourreal.fit.clips import Clips
 from fourreal.fit.ground import Plane
 from fourreal.fit.spin import find_spin, upwards
@@ -217,6 +221,50 @@ def test_poses_in_no_order_are_no_turning(monkeypatch: pytest.MonkeyPatch) -> No
     assert find_spin(scene(), filmed(angles), busy(), UP, render) is None
     monkeypatch.setattr("fourreal.fit.courses._CHANCE", 9.0)
     assert find_spin(scene(), filmed(angles), busy(), UP, render) is not None, "some course or other meets them"
+
+
+def test_who_is_known_to_turn_is_found_where_pictures_alone_leave_it_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drawn kitten has another face and another light with every turn; the prompt says that it spins."""
+    truth = torch.deg2rad(22.5 * (torch.arange(FRAMES) - INSTANT))
+    clips = filmed(truth)
+    monkeypatch.setattr("fourreal.fit.spin._BETTER", 0.0)
+    monkeypatch.setattr("fourreal.fit.courses._CHANCE", 0.0)  # as if any order met the clip as well
+    assert find_spin(scene(), clips, busy(), UP, render) is None
+    spin = find_spin(scene(), clips, busy(), UP, render, told=True)
+    assert spin is not None
+    assert (spin.angles - truth).abs().max() < math.radians(8)
+    assert find_spin(scene(), filmed(torch.zeros(FRAMES)), busy(), UP, render, told=True) is None, "nothing turns here"
+
+
+def test_what_lies_beside_who_is_known_to_turn_stays() -> None:
+    """A rock changes its colour while time runs, as drawn rocks do, and so it may move; but it would turn into view."""
+    truth, whole = torch.deg2rad(22.5 * (torch.arange(FRAMES) - INSTANT)), scene()
+    rock = torch.tensor([1.6, 0.1, 1.0]) + 0.1 * torch.randn(200, 3, generator=torch.Generator().manual_seed(5))
+    with_rock = Gaussians(
+        torch.cat([whole.means, rock]), torch.cat([whole.quats, whole.quats[:200]]),
+        torch.cat([whole.log_scales, whole.log_scales[:200]]),
+        torch.cat([whole.logit_opacities, whole.logit_opacities[:200]]),
+        torch.cat([whole.colors, torch.tensor([0.5, 0.3, 0.2]).expand(200, 3)]),
+    )  # fmt: skip
+    clips, own = filmed(truth), cameras()
+    assert clips.reference is not None
+    pixels = own[[0]].project(rock)[0][0].long()
+    images = clips.reference.images.clone()
+    images[:, :, pixels[:, 1], pixels[:, 0]] = torch.linspace(0.2, 0.6, FRAMES)[:, None, None]
+    may_move = torch.cat([busy(), torch.ones(200, dtype=torch.bool)])
+    spin = find_spin(with_rock, replace(clips, reference=Targets(images, own)), may_move, UP, render, told=True)
+    assert spin is not None
+    assert not spin.room.holds(rock).any()
+    assert spin.room.holds(whole.means[:SUBJECT]).float().mean() > 0.9
+    assert (spin.angles - truth).abs().max() < math.radians(8)
+
+
+@given(st.integers(0, 1000), st.integers(0, 9))
+def test_a_course_that_goes_onwards_neither_stops_nor_turns_back(seed: int, instant: int) -> None:
+    cost = torch.rand(10, courses.ANGLES, generator=torch.Generator().manual_seed(seed))
+    steps = courses.steady(cost, instant, onwards=True)
+    assert int(steps[instant]) == 0
+    assert bool((steps.diff() > 0).all()) or bool((steps.diff() < 0).all())
 
 
 def test_who_goes_most_of_the_way_round_may_be_met_by_shifting_too(

@@ -13,22 +13,26 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-ANGLES = 36  # that are tried, over a whole turn
+ANGLES = 48  # that are tried, over a whole turn
 STEP = 2 * math.pi / ANGLES
-_FASTEST = 8  # of these steps between two frames at most: 80 degrees
-_STEADY = 0.4  # cost of a change of speed by one step a frame, as a share of what resting misses a frame by
+_FASTEST = 10  # of these steps between two frames at most: 75 degrees
+_STEADY = 0.3  # cost of a change of speed by one step a frame, as a share of what resting misses a frame by
+_STEADIER = 0.6  # the same of what is known to turn
 # Limbs that flutter are met by some turned scene or other: then frames in any other order gain as much.
 _ORDERS, _CHANCE = 8, 0.9  # orders that are tried, and what they may gain of what the true one does
 
 
-def steady(cost: Float[Tensor, "F A"], instant: int) -> Int64[Tensor, " F"]:
-    """The angle of each frame in steps, unwrapped, 0 at the instant: the cheapest of steady speed."""
-    return _cheapest(cost, instant)[1]
+def steady(cost: Float[Tensor, "F A"], instant: int, *, onwards: bool = False) -> Int64[Tensor, " F"]:
+    """The angle of each frame in steps, unwrapped, 0 at the instant: the cheapest of steady speed.
+
+    If it goes `onwards`, of those that neither stop nor turn back.
+    """
+    return _cheapest(cost, instant, onwards=onwards)[1]
 
 
-def met(cost: Float[Tensor, "F A"], instant: int) -> tuple[Int64[Tensor, " F"], float]:
+def met(cost: Float[Tensor, "F A"], instant: int, *, onwards: bool = False) -> tuple[Int64[Tensor, " F"], float]:
     """The course, and its error as a share of that at rest."""
-    steps = steady(cost, instant)
+    steps = steady(cost, instant, onwards=onwards)
     error, rest = float(cost.gather(1, (steps % ANGLES)[:, None]).sum()), float(cost[:, 0].sum())
     return steps, error / rest if rest > 0 else 1.0
 
@@ -78,33 +82,36 @@ def in_order(cost: Float[Tensor, "F A"], instant: int, worth: Callable[[Tensor, 
     return 1 - min(found) <= _CHANCE * (1 - worth(cost, instant))
 
 
-def _cheapest(cost: Float[Tensor, "F A"], instant: int) -> tuple[float, Int64[Tensor, " F"]]:
+def _cheapest(cost: Float[Tensor, "F A"], instant: int, *, onwards: bool = False) -> tuple[float, Int64[Tensor, " F"]]:
     """What the cheapest course costs in all, but for the instant, and its steps."""
     after, before = cost[instant:], cost[: instant + 1].flip(0)
     found = []
     for speed in range(-_FASTEST, _FASTEST + 1):  # at the instant, where both sides meet
-        (a, later), (b, earlier) = _way(after, speed), _way(before, -speed)
-        found.append((a + b, abs(speed), torch.cat([earlier[1:].flip(0), later])))
+        if speed or not onwards:
+            (a, later), (b, earlier) = _way(after, speed, onwards), _way(before, -speed, onwards)
+            found.append((a + b, abs(speed), torch.cat([earlier[1:].flip(0), later])))
     total, _, steps = min(found, key=lambda f: f[:2])
     return total, steps
 
 
-def _way(cost: Float[Tensor, "T A"], begins: int) -> tuple[float, Int64[Tensor, " T"]]:
+def _way(cost: Float[Tensor, "T A"], begins: int, onwards: bool) -> tuple[float, Int64[Tensor, " T"]]:
     """What the cheapest way from angle 0 at the first frame costs, and its steps; a change of speed costs."""
-    speeds = torch.arange(-_FASTEST, _FASTEST + 1, device=cost.device)
-    steady = _STEADY * float(cost[:, 0].mean()) * (speeds[:, None] - speeds).abs()
+    every = [speed for speed in range(-_FASTEST, _FASTEST + 1) if not onwards or speed * begins > 0]
+    speeds = torch.tensor(every, device=cost.device)
+    price = (_STEADIER if onwards else _STEADY) * float(cost[:, 0].mean())
+    steady = price * (speeds[:, None] - speeds).abs()
     angle = torch.arange(ANGLES, device=cost.device)
     origin = (angle[:, None] - speeds) % ANGLES  # [angle, speed]: the angle that a state comes from
     total = torch.full((ANGLES, len(speeds)), torch.inf, device=cost.device)
-    total[0, begins + _FASTEST] = 0.0
+    total[0, every.index(begins)] = 0.0
     choices = []
     for row in cost[1:]:
         best, chosen = (total[origin] + steady).min(-1)  # over the speed before
         total = best + row[:, None]
         choices.append(chosen)
-    a, s = divmod(int(total.flatten().argmin()), len(speeds))
+    a, s = divmod(int(total.flatten().argmin()), len(every))
     steps = []
     for chosen in reversed(choices):
-        steps.append(int(speeds[s]))
+        steps.append(every[s])
         a, s = int(origin[a, s]), int(chosen[a, s])
     return float(total.min()), torch.tensor([0, *steps[::-1]], device=cost.device).cumsum(0)

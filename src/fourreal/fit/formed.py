@@ -149,7 +149,8 @@ def formed(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> Forme
     states, sources, matrices, ks, truth, terms = zip(*parts, strict=True)
     counts, size = [len(v) for v in matrices], clips.freeze.cameras
     views = Views(torch.cat(matrices), torch.cat(ks), size.width, size.height)
-    if choice.of_views is None and choice.of_frames is None:
+    shared = choice.of_views is None and choice.of_frames is None and not (phase.led and len(parts) > 1)
+    if shared:
         opacities, colors = torch.sigmoid(sources[0].logit_opacities), sources[0].colors
     else:
         logits, colors = (_each([p[k] for p in sources], counts, k - 2) for k in (3, 4))
@@ -199,6 +200,8 @@ def _of_frames(state: FitState, phase: Phase, clips: Clips, choice: Choice) -> _
     assert choice.frames is not None
     assert clips.reference is not None
     index, cameras, source = choice.frames, clips.reference.cameras, Canonical.of(state, choice.of_frames)
+    if phase.led:
+        source = Canonical(*(v.detach() for v in source))
     drawn = index[:1] if phase.frames == 1 else index
     field = field_of(state, "motion")
     motion = field.offsets(source.means, cameras.moments[index])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fourreal.core.errors import FieldError
 
+# Of what turns as one, known from all sides: the share of the motion's rate, that of the steps for motion alone, and
+# how many times as rigid it is.
+_CALM, _BRIEF, _STIFF = 0.3, 0.3, 10.0
 _SETTLE = 25  # steps at least between two rounds of growth: what is new must find its place first
 
 
@@ -104,6 +107,8 @@ class Phase:
         guidance: score distillation by a video model, where one is given to the fit.
         hold: Gaussians that are there when the phase begins stay as they are; only those that it adds are trained
             (4Real, section 4: what motion reveals is filled by new Gaussians).
+        led: frames of the reference clip train the motion alone; what moves, and how it looks, the freeze-time clip
+            says.
         betas: Adam's decay of its averages a step.
 
     Raises:
@@ -122,6 +127,7 @@ class Phase:
     growth: Growth | None = None
     guidance: Guidance | None = None
     hold: bool = False
+    led: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
 
     def __post_init__(self) -> None:
@@ -137,6 +143,23 @@ class Phase:
         """By which factor pictures of a size are shrunk."""
         share = height * width / (self.most * self.most * 9 / 16) if self.most else 1.0
         return self.shrink * max(1, round(math.sqrt(share)))
+
+
+def frozen_leads(phases: Sequence[Phase]) -> tuple[Phase, ...]:
+    """`phases` for a subject that turns about itself, and that the freeze-time clip shows from all sides.
+
+    A clip's frames draw a body anew with every turn. What they add to one that is known already contradicts it: it
+    hangs about as shreds where no frame looks, and a motion that is free to follow it tears the body. So the reference
+    clip tells the motion alone, of what is known to turn as one, and nothing is left to reveal.
+    """
+    out = []
+    for phase in phases:
+        if not phase.hold:
+            rates = {k: Rate(_CALM * v.start, _CALM * v.end) if k == "motion" else v for k, v in phase.rates.items()}
+            losses = {k: _STIFF * v if k == "arap" else v for k, v in phase.losses.items()}
+            steps = phase.steps if phase.views else max(1, round(_BRIEF * phase.steps))
+            out.append(replace(phase, steps=steps, rates=rates, losses=losses, growth=None, led=True))
+    return tuple(out)
 
 
 def batched(phase: Phase, views: int, frames: int = 0) -> Phase:

@@ -27,6 +27,7 @@ from . import courses
 from .clips import Clips
 from .courses import ANGLES, STEP
 from .ground import Plane
+from .pixels import looked_up
 
 _LARGE = 96  # pixels of width that suffice
 _CHANGE = 0.06  # a pixel that leaves its colour at the instant by so much at some time is compared
@@ -35,6 +36,7 @@ _WORTH_ROUND = 0.95  # the same, of who goes most of the way round: a body drawn
 _BETTER = 0.95  # of the error with the subject at any place near, frame by frame, that turning must not exceed
 _TURNED = math.radians(60)  # the subject must turn by so much at some time; less is for followed points
 _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
+_WITHIN, _WIDER = 0.8, 0.02  # share of a turn that must lie where the clip changes; wider by so much of its height
 _FEET = 0.1  # of the subject's height, by which it reaches below what is seen to move
 _SOLID = 0.3  # opacity of what counts for the middle
 # Shares of what moves that may be the subject: the rest lies behind it in the picture.
@@ -97,7 +99,13 @@ class Spin:
 
 @torch.no_grad()
 def find_spin(
-    gaussians: Gaussians, clips: Clips, busy: Bool[Tensor, " N"], axis: Float[Tensor, " 3"], render: Rasterizer
+    gaussians: Gaussians,
+    clips: Clips,
+    busy: Bool[Tensor, " N"],
+    axis: Float[Tensor, " 3"],
+    render: Rasterizer,
+    *,
+    told: bool = False,
 ) -> Spin | None:
     """How what moves turns about an upright axis through its middle; None if the reference clip does not speak for it.
 
@@ -113,10 +121,14 @@ def find_spin(
         busy: Gaussians that may move.
         axis: unit vector, upwards.
         render: the rasterizer.
+        told: that it turns about itself is known, as from a prompt. Then only courses that go on and on are compared,
+            and of these the one that the clip speaks for most is believed, if it meets it better than rest does.
     """
     assert clips.reference is not None
     if not busy.any() or not _rests(clips.reference.cameras):
         return None
+    if told:
+        busy = _sweeping(gaussians.means, busy, clips, axis)
     solid = busy & (gaussians.opacities > _SOLID)
     # The median: what lies far behind the subject in the picture counts as moving, too.
     centre = gaussians.means[solid if solid.any() else busy].median(0).values
@@ -129,7 +141,8 @@ def find_spin(
 
     def tried(room: Room) -> Spin:
         turning, spot = busy & room.holds(gaussians.means), axis.new_zeros(1, 3)
-        steps, worth = courses.met(_costs_anywhere(clips, splats, room, turning, spot, render)[..., 0], clips.instant)
+        cost = _costs_anywhere(clips, splats, room, turning, spot, render)[..., 0]
+        steps, worth = courses.met(cost, clips.instant, onwards=told)
         return Spin(steps.to(centre) * STEP, centre.new_zeros(len(steps), 3), room, worth)
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
@@ -143,16 +156,46 @@ def find_spin(
     best = next(spin for spin in found if spin.worth <= least + _SAME)
     if not best.turns or best.worth > (_WORTH_ROUND if best.goes_round else _WORTH):
         return None
-    return _believed(best, clips, splats, sides, busy & best.room.holds(gaussians.means), render)
+    return _believed(best, clips, splats, sides, busy & best.room.holds(gaussians.means), render, told)
+
+
+def _sweeping(
+    means: Float[Tensor, "N 3"], busy: Bool[Tensor, " N"], clips: Clips, axis: Float[Tensor, " 3"]
+) -> Bool[Tensor, " N"]:
+    """Of what may move, what turning would leave where the clip changes: not what lies beside the subject."""
+    assert clips.reference is not None
+    camera, change = clips.reference.cameras[[clips.instant]], _changed(clips.reference.images, clips.instant)
+    size = 2 * round(_WIDER * camera.height) + 1
+    change = F.max_pool2d(change[None, None], size, 1, size // 2)[0]
+    turns = quat_to_matrix(quat_exp(axis * (STEP * torch.arange(ANGLES).to(axis))[:, None]))
+    kept = busy
+    for _ in range(2):  # what lies beside it draws the middle, too
+        arms = means[busy] - means[kept].median(0).values
+        swept = torch.einsum("aij,nj->ani", turns, arms) + means[kept].median(0).values
+        within = looked_up(change, camera.project(swept.reshape(-1, 3))[0][0])
+        found = busy.clone()
+        found[busy] = within.reshape(ANGLES, -1).mean(0) >= _WITHIN
+        if not found.any():
+            return busy
+        kept = found
+    return kept
 
 
 def _believed(
-    spin: Spin, clips: Clips, splats: Splats, sides: Sequence[Tensor], turning: Bool[Tensor, " N"], render: Rasterizer
+    spin: Spin,
+    clips: Clips,
+    splats: Splats,
+    sides: Sequence[Tensor],
+    turning: Bool[Tensor, " N"],
+    render: Rasterizer,
+    told: bool,
 ) -> Spin | None:
     """The turning, with the subject's way over the ground meanwhile; None if it may as well go past, or by chance."""
     places, still = _spread(sides, _ABOUT, _NEARER), spin.angles.new_zeros(1)
     cost = _costs_anywhere(clips, splats, spin.room, turning, places, render)
-    wandering = _wandering(spin, cost, places, _WALK / float(sides[0].norm()), clips.instant)
+    wandering = _wandering(spin, cost, places, _WALK / float(sides[0].norm()), clips.instant, told)
+    if told:
+        return wandering
     # Drawn anew with every turn, a body is met a little better by some angle at some place in any order of the frames.
     # Then a steady course on the spot tells more: through frames in another order one changes its speed at every step.
     on_the_spot = cost[..., _spot(places)]
@@ -171,17 +214,19 @@ def _believed(
     )
 
 
-def _wandering(spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int) -> Spin:
+def _wandering(
+    spin: Spin, cost: Float[Tensor, "F A P"], places: Tensor, price: float, instant: int, onwards: bool
+) -> Spin:
     """The same with where the subject goes while it turns: who dances about does not turn on the spot.
 
     Places and angles are found by turns, each as the cheapest course for what the other was found to be; of the place
     first, while the angle may be a little wrong.
     """
-    steps, frames = courses.steady(cost.amin(2), instant), torch.arange(len(cost))
+    steps, frames = courses.steady(cost.amin(2), instant, onwards=onwards), torch.arange(len(cost))
     for unsure in (_UNSURE, 0):
         about = steps[:, None] + torch.arange(-unsure, unsure + 1)
         at = courses.walk(cost[frames[:, None], about % ANGLES].amin(1), places.cpu(), _spot(places), price, instant)
-        steps, met = courses.steady(cost[frames, :, at], instant), cost[frames, :, at]
+        steps, met = courses.steady(cost[frames, :, at], instant, onwards=onwards), cost[frames, :, at]
     rest = float(cost[:, 0, _spot(places)].sum())
     worth = float(met.gather(1, (steps % ANGLES)[:, None]).sum()) / max(rest, 1e-9)
     return replace(spin, angles=steps.to(places) * STEP, places=places[at.to(places.device)], worth=worth)
@@ -266,7 +311,7 @@ def _costs(clips: Clips, splats: Splats, states: Splats, render: Rasterizer) -> 
     assert clips.reference is not None
     small = clips.reference.shrunk(max(1, clips.reference.cameras.width // _LARGE))
     images, cameras = small.images, small.cameras
-    changed = ((images - images[clips.instant]).abs().mean(1).amax(0) > _CHANGE).float()
+    changed = _changed(images, clips.instant)
 
     def drawn(states: Splats) -> Tensor:
         own = cameras[[clips.instant] * len(states.means)]
@@ -276,6 +321,11 @@ def _costs(clips: Clips, splats: Splats, states: Splats, render: Rasterizer) -> 
     rows = [(shown - image).abs().mean(1).sum((1, 2)) for image in images]
     begun = [((rest - image).abs().mean(1) * (1 - changed)).sum() for image in images]
     return (torch.stack(rows) - torch.stack(begun)[:, None]) / changed.sum().clamp_min(1)
+
+
+def _changed(images: Float[Tensor, "F 3 H W"], instant: int) -> Float[Tensor, "H W"]:
+    """1 where a pixel leaves its colour at the instant at some time."""
+    return ((images - images[instant]).abs().mean(1).amax(0) > _CHANGE).float()
 
 
 def _rests(cameras: Cameras) -> bool:

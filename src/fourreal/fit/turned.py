@@ -22,12 +22,13 @@ from fourreal.core.geometry import quat_exp, quat_to_matrix
 from fourreal.raster.base import Rasterizer, Splats, Views
 
 from .clips import Clips
+from .pixels import looked_up
 from .spin import Spin
 from .static import Targets
 
 _UNSEEN = math.cos(math.radians(25))  # cosine to the nearest frozen camera, below which a frame shows something new
 _CHANGE = 0.08  # a pixel that differs from the scene without the subject by so much shows the subject
-_SLACK = 2  # pixels by which outlines are widened: the turning is known in steps of ten degrees
+_SLACK = 2  # pixels by which outlines are widened: the turning is known in steps of 7.5 degrees
 # Shares of the frames, in whose outlines a point must lie: frozen cameras are known, the turning about.
 _FROZEN, _TURNING = 0.93, 0.85
 _LIES = 0.5  # weight of where skin lies beside where it looks
@@ -56,8 +57,7 @@ def shown_by_turning(
     assert clips.reference is not None
     solid = gaussians.means[turning & (gaussians.opacities > _SOLID)]
     round_it = Targets(clips.reference.images, going_round(clips.reference.cameras, spin))
-    views = _level(round_it.cameras.positions, spin)
-    new = (views @ _level(clips.freeze.cameras.positions, spin).T).amax(1) < _UNSEEN
+    views, new = _level(round_it.cameras.positions, spin), shows_more(clips, spin)
     if len(solid) == 0 or not new.any():
         return gaussians
     rest = Splats.of(gaussians)
@@ -74,7 +74,7 @@ def shown_by_turning(
     colors = torch.zeros_like(points)
     for frame in best.unique().tolist():
         mine = best == frame
-        colors[mine] = _looked_up(round_it.images[frame], round_it.cameras[[frame]].project(points[mine])[0][0])
+        colors[mine] = looked_up(round_it.images[frame], round_it.cameras[[frame]].project(points[mine])[0][0])
     seeds = {
         "means": points,
         "quats": F.one_hot(torch.zeros_like(best), 4).to(points),
@@ -83,6 +83,13 @@ def shown_by_turning(
         "colors": colors,
     }
     return Gaussians(**{name: torch.cat([value, seeds[name]]) for name, value in gaussians.tensors().items()})
+
+
+def shows_more(clips: Clips, spin: Spin) -> Bool[Tensor, " F"]:
+    """Which frames of the reference clip look at the subject from where no frozen camera stood."""
+    assert clips.reference is not None
+    views = _level(going_round(clips.reference.cameras, spin).positions, spin)
+    return (views @ _level(clips.freeze.cameras.positions, spin).T).amax(1) < _UNSEEN
 
 
 def going_round(cameras: Cameras, spin: Spin) -> Cameras:
@@ -123,7 +130,7 @@ def _share(
 ) -> Float[Tensor, "X Y Z"]:
     """Of the frames, how many have each point within their outline."""
     flat = points.reshape(-1, 3)
-    votes = sum(_looked_up(s, cameras[[i]].project(flat)[0][0])[:, 0] for i, s in enumerate(shapes))
+    votes = sum(looked_up(s, cameras[[i]].project(flat)[0][0])[:, 0] for i, s in enumerate(shapes))
     assert isinstance(votes, Tensor)
     return (votes / len(shapes)).reshape(points.shape[:-1])
 
@@ -145,11 +152,3 @@ def _surface(
     outwards = (slope @ spin.room.axis)[:, None] * spin.room.axis - slope
     # What looks up or down belongs to the side on which it lies.
     return points[skin], F.normalize(outwards + _LIES * _level(points[skin], spin), dim=1)
-
-
-def _looked_up(image: Float[Tensor, "C H W"], pixels: Float[Tensor, "P 2"]) -> Float[Tensor, "P C"]:
-    """Values at pixels, zero outside."""
-    height, width = image.shape[-2:]
-    x, y = pixels.floor().long().unbind(-1)
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return image[:, y.clamp(0, height - 1), x.clamp(0, width - 1)].T * inside[:, None]

@@ -27,15 +27,15 @@ from fourreal.fit.formed import CameraIncrements, field_of
 from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.loop import Progress
 from fourreal.fit.moving import moving
-from fourreal.fit.phases import Phase
+from fourreal.fit.phases import Phase, frozen_leads
 from fourreal.fit.spin import find_spin, upwards
 from fourreal.fit.state import FitState
 from fourreal.fit.stereo import find_ground, focus_distance
-from fourreal.fit.turned import shown_by_turning
+from fourreal.fit.turned import shown_by_turning, shows_more
 from fourreal.pose.tracks import find_again, follow_from
 from fourreal.raster import select
 
-from . import canonical, poses
+from . import canonical, poses, videos
 from .canonical import inner_space, told
 from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
 from .lifted import LIFTED, save_lift
@@ -57,6 +57,8 @@ class TemporalConfig:
         field: "nodes" for control nodes, or "mlp" for the paper's network, which wants a GPU.
         follow: whether the reference clip gives nodes a first guess of the motion: how its subject turns about itself,
             and where points that are followed through it go.
+        turns: whether its subject is known to turn about itself, on and on; "auto" believes the words that a clip was
+            drawn for, and of one's own clips looks whether they speak for it.
     """
 
     phases: tuple[Phase, ...]
@@ -64,6 +66,7 @@ class TemporalConfig:
     seed: int = 0
     field: Literal["nodes", "mlp"] = "nodes"
     follow: bool = True
+    turns: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         if self.nodes < 1:
@@ -93,30 +96,35 @@ def fit_temporal(
     """
     assert clips.reference is not None
     device = gaussians.means.device
-    motion, gaussians = _motion(clips, gaussians, config)
+    motion, gaussians, led = _motion(clips, gaussians, config)
+    phases = frozen_leads(config.phases) if led else config.phases
     lens = Lens.of(clips.freeze.cameras, focus_distance(clips.freeze))
     beginning = Beginning(gaussians, clips.freeze.extent(), config.seed + 1, {**modules, "motion": motion}, lens)
-    run = fingerprint(config.phases, str(asdict(replace(config, phases=()))), device.type)
+    run = fingerprint(phases, str(asdict(replace(config, phases=()))), device.type)
     objective = taught(
         dynamic_objective(clips, select(device), shown_only=config.field == "mlp"), clips, teacher, select(device)
     )
     return fit_from(
-        beginning, config.phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
+        beginning, phases, objective, run, checkpoint=checkpoint, on_progress=on_progress, on_state=on_state
     )
 
 
-def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> tuple[Field, Gaussians]:
+def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> tuple[Field, Gaussians, bool]:
     """The field as the fit begins: the network at rest; nodes where the clip moves, as the subject turns and followed
-    points move. And the Gaussians, with those of the side that a subject turns to the camera."""
+    points move. And the Gaussians, with those of the side that a subject turns to the camera; and whether it turns, and
+    the freeze-time clip shows it from wherever the reference clip does."""
     assert clips.reference is not None
     means = gaussians.means
     space, frames = inner_space(clips.freeze, means), len(clips.reference.cameras)
     if config.field == "mlp":
-        return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space), gaussians
+        return MlpConfig().build(means, frames, clips.instant, seed=config.seed, space=space), gaussians, False
     ground = find_ground(clips.freeze)
     busy = moving(clips, means, space.centre, space.extent, ground)
     render = select(means.device)
-    spin = find_spin(gaussians, clips, busy, upwards(clips, ground), render) if config.follow else None
+    spin = None
+    if config.follow and config.turns is not False:
+        axis, known = upwards(clips, ground), config.turns is True
+        spin = find_spin(gaussians, clips, busy, axis, render, told=known)
     if spin is not None:
         busy = busy & spin.room.holds(means)
         gaussians = shown_by_turning(gaussians, clips, spin, busy, render)
@@ -131,7 +139,7 @@ def _motion(clips: Clips, gaussians: Gaussians, config: TemporalConfig) -> tuple
             carry_motion(field, gaussians, clips, followed, find_again, render, busy)
         else:  # its course is known, from the far side, too
             guess_motion(field, gaussians, clips, followed, render, busy)
-    return field, gaussians
+    return field, gaussians, spin is not None and not bool(shows_more(clips, spin).any())
 
 
 def make_temporal(
@@ -150,6 +158,8 @@ def make_temporal(
     gaussians = frozen.gaussians.to(device)
     modules = _modules(desk.run, clips, gaussians)
     curve = Curve.open(desk.scratch / "curve.jsonl")
+    if config.turns == "auto" and _told_to_turn(desk.run):
+        config = replace(config, turns=True)
     tell(News(doing="first guess of the motion", share=0.0))
 
     def progress(news: Progress) -> None:
@@ -186,6 +196,11 @@ def _modules(run: Path, clips: Clips, gaussians: Gaussians) -> dict[str, nn.Modu
     warp.rebind(gaussians.means)
     focus = focus_distance(clips.freeze)
     return {"warp": warp, "poses": CameraIncrements(len(clips.freeze.cameras), clips.canonical, focus, device)}
+
+
+def _told_to_turn(run: Path) -> bool:
+    """Whether the clips were drawn for words that have their subject turn about itself."""
+    return (run / videos.NOTES).is_file() and read_json(run / videos.NOTES).get("turns") is True
 
 
 def _notes(run: Path) -> dict[str, object]:

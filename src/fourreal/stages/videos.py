@@ -167,7 +167,8 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
     spec, text = model.spec, _text(config, model, "freeze" if config.which == "freeze" else "dynamic")
     walk = check_videos(config, spec, turns=text.turns)
     links, chooses = len(plan(walk, reach_of(spec))), "likeness" in spec.features
-    work = planned_work(config, links, tries=tries_frames(spec), chooses=chooses)
+    # Who turns stands in every frame as in the others: the sharpest shows most of it, and most often a face.
+    work = planned_work(config, links, tries=tries_frames(spec) and not text.turns, chooses=chooses)
     studio = _Studio(config, model, desk, tell, device, work)
     picture = None if config.from_frame is None else read_picture(config.from_frame, spec.size)
     tell(News(text.understood))
@@ -193,7 +194,8 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
         write_video(desk.out / name, Video(clip, spec.fps), crf=_CRF)
     write_image(desk.out / SHEET, torch.cat([_row(clip) for clip in clips.values()], -2))
     files = {name: digest(desk.out / name) for name in clips}
-    about = {"prompt": config.prompt, "understood": text.understood, "model": spec.name, "license": spec.license}
+    about = {"prompt": config.prompt, "understood": text.understood, "turns": text.turns}
+    about |= {"model": spec.name, "license": spec.license}
     write_json(desk.out / NOTES, {**about, "fps": spec.fps, "seed": config.seed, **notes, "files": files})
 
 
