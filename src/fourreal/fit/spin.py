@@ -36,7 +36,8 @@ _WORTH_ROUND = 0.95  # the same, of who goes most of the way round: a body drawn
 _BETTER = 0.95  # of the error with the subject at any place near, frame by frame, that turning must not exceed
 _TURNED = math.radians(60)  # the subject must turn by so much at some time; less is for followed points
 _STILL = 1e-5  # of a camera that rests, the most by which a pose changes
-_WITHIN, _WIDER = 0.8, 0.02  # share of a turn that must lie where the clip changes; wider by so much of its height
+_WITHIN, _WIDER = 0.6, 0.02  # share of a turn that must lie where the clip changes; wider by so much of its height
+_ROOMY = 1.1  # of how far the subject reaches
 _FEET = 0.1  # of the subject's height, by which it reaches below what is seen to move
 _SOLID = 0.3  # opacity of what counts for the middle
 # Shares of what moves that may be the subject: the rest lies behind it in the picture.
@@ -156,6 +157,9 @@ def find_spin(
     best = next(spin for spin in found if spin.worth <= least + _SAME)
     if not best.turns or best.worth > (_WORTH_ROUND if best.goes_round else _WORTH):
         return None
+    if told:  # a tail that is cut off at the tip stays behind, and nothing else is left that may move
+        reach = best.room.apart(gaussians.means[busy]).amax()
+        best = replace(best, room=replace(best.room, radius=_ROOMY * reach))
     return _believed(best, clips, splats, sides, busy & best.room.holds(gaussians.means), render, told)
 
 
