@@ -220,6 +220,26 @@ def test_every_clip_is_drawn_from_the_seed_that_the_critic_likes_best(painter: P
         video(PROMPT, tmp_path / "none", "both", replace(TWO_LINKS, drafts=0), TINY, showing=QUIET)
 
 
+def test_of_who_turns_the_sharpest_frame_is_frozen_and_the_fit_knows(
+    painter: Painter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Turning(Painter):
+        def encode_text(self, *words: Any, **options: Any) -> Any:
+            return replace(super().encode_text(*words, **options), turns=True)
+
+    asked: list[bool] = []
+    monkeypatch.setattr("fourreal.stages.temporal.find_spin", lambda *_, told: asked.append(told))
+    painter.__class__ = Turning
+    painter.spec = replace(painter.spec, features=painter.spec.features | {"likeness"})
+    generate(PROMPT, tmp_path / "run", None, replace(TWO_LINKS, drafts=1), FITTED, showing=QUIET)
+    assert painter.seeds == [0, 1, 2], "no walks are tried"
+    notes = read_json(tmp_path / "run" / "videos" / "videos.json")
+    assert (notes["frame_chosen_by"], notes["turns"]) == ("score", True)
+    for turns in ("false", "true"):
+        lift(tmp_path / "run", fitting=Fitting(set=(f"temporal.turns={turns}",)), showing=QUIET)
+    assert asked == [True, True], "told that it does not turn, the fit does not look"
+
+
 def test_walks_are_tried_before_a_frame_is_frozen(painter: Painter, tmp_path: Path) -> None:
     painter.spec = replace(painter.spec, features=painter.spec.features | {"likeness"})
     alone = replace(TWO_LINKS, drafts=1)
