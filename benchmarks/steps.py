@@ -80,7 +80,7 @@ def begun(case: Case, phase: Phase, count: int) -> tuple[FitState, Objective]:
     seeds = seed_gaussians(clips.freeze, count, torch.Generator().manual_seed(0))
     modules: dict[str, nn.Module] = canonical._modules(clips, seeds.means, CanonicalConfig((), field="mlp"))
     if phase.frames:
-        modules["motion"], _ = temporal._motion(clips, seeds, TemporalConfig((), field="mlp"))  # type: ignore[assignment]
+        modules["motion"] = temporal._motion(clips, seeds, TemporalConfig((), field="mlp"))[0]
     state = FitState.begin(seeds, clips.freeze.extent(), 0, modules)
     return state, dynamic_objective(clips, select(device), shown_only=True)
 
