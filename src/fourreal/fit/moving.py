@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .clips import Clips
 from .ground import Plane
+from .pixels import changed, looked_up
 
 _CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so much has changed
 _REACH = 0.02  # of the picture's height, by which changed parts are widened: the clip moves on between frames
@@ -37,19 +37,14 @@ def moving(
     """
     assert clips.reference is not None
     images, cameras = clips.reference.images, clips.reference.cameras
-    change = (images - images[clips.instant]).abs().mean(1).amax(0)
-    size = 2 * round(_REACH * cameras.height) + 1
-    changed = F.max_pool2d((change > _CHANGE).float()[None], size, 1, size // 2)[0] > 0
+    change = changed(images, clips.instant, _CHANGE, _REACH)
     near = ((means - centre).abs() < _AROUND * reach).all(1)
     if ground is not None:
         near &= _stands_out(means, centre, reach, ground)
-    if float(changed.float().mean()) < _LEAST:
+    if float(change.mean()) < _LEAST:
         return near
     (pixels,), (depth,) = cameras[[clips.instant]].project(means)
-    pixel = pixels.floor().long()
-    inside = (pixel >= 0).all(1) & (pixel[:, 0] < cameras.width) & (pixel[:, 1] < cameras.height) & (depth > 1e-6)
-    x, y = pixel[:, 0].clamp(0, cameras.width - 1), pixel[:, 1].clamp(0, cameras.height - 1)
-    return near & inside & changed[y, x]
+    return near & (depth > 1e-6) & (looked_up(change[None], pixels)[:, 0] > 0)
 
 
 def _stands_out(means: Tensor, centre: Tensor, reach: Tensor, ground: Plane) -> Bool[Tensor, " N"]:

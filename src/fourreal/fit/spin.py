@@ -27,7 +27,7 @@ from . import courses
 from .clips import Clips
 from .courses import ANGLES, STEP
 from .ground import Plane
-from .pixels import looked_up
+from .pixels import changed, looked_up
 
 _LARGE = 96  # pixels of width that suffice
 _CHANGE = 0.06  # a pixel that leaves its colour at the instant by so much at some time is compared
@@ -168,14 +168,13 @@ def _sweeping(
 ) -> Bool[Tensor, " N"]:
     """Of what may move, what turning would leave where the clip changes: not what lies beside the subject."""
     assert clips.reference is not None
-    camera, change = clips.reference.cameras[[clips.instant]], _changed(clips.reference.images, clips.instant)
-    size = 2 * round(_WIDER * camera.height) + 1
-    change = F.max_pool2d(change[None, None], size, 1, size // 2)[0]
+    camera = clips.reference.cameras[[clips.instant]]
+    change = changed(clips.reference.images, clips.instant, _CHANGE, _WIDER)[None]
     turns = quat_to_matrix(quat_exp(axis * (STEP * torch.arange(ANGLES).to(axis))[:, None]))
     kept = busy
     for _ in range(2):  # what lies beside it draws the middle, too
-        arms = means[busy] - means[kept].median(0).values
-        swept = torch.einsum("aij,nj->ani", turns, arms) + means[kept].median(0).values
+        middle = means[kept].median(0).values
+        swept = torch.einsum("aij,nj->ani", turns, means[busy] - middle) + middle
         within = looked_up(change, camera.project(swept.reshape(-1, 3))[0][0])
         found = busy.clone()
         found[busy] = within.reshape(ANGLES, -1).mean(0) >= _WITHIN
@@ -315,7 +314,7 @@ def _costs(clips: Clips, splats: Splats, states: Splats, render: Rasterizer) -> 
     assert clips.reference is not None
     small = clips.reference.shrunk(max(1, clips.reference.cameras.width // _LARGE))
     images, cameras = small.images, small.cameras
-    changed = _changed(images, clips.instant)
+    parts = changed(images, clips.instant, _CHANGE)
 
     def drawn(states: Splats) -> Tensor:
         own = cameras[[clips.instant] * len(states.means)]
@@ -323,13 +322,8 @@ def _costs(clips: Clips, splats: Splats, states: Splats, render: Rasterizer) -> 
 
     shown, rest = drawn(states), drawn(_states(splats, splats.means[None], splats.quats[None]))
     rows = [(shown - image).abs().mean(1).sum((1, 2)) for image in images]
-    begun = [((rest - image).abs().mean(1) * (1 - changed)).sum() for image in images]
-    return (torch.stack(rows) - torch.stack(begun)[:, None]) / changed.sum().clamp_min(1)
-
-
-def _changed(images: Float[Tensor, "F 3 H W"], instant: int) -> Float[Tensor, "H W"]:
-    """1 where a pixel leaves its colour at the instant at some time."""
-    return ((images - images[instant]).abs().mean(1).amax(0) > _CHANGE).float()
+    begun = [((rest - image).abs().mean(1) * (1 - parts)).sum() for image in images]
+    return (torch.stack(rows) - torch.stack(begun)[:, None]) / parts.sum().clamp_min(1)
 
 
 def _rests(cameras: Cameras) -> bool:
