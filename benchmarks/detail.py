@@ -31,13 +31,13 @@ from fourreal.core.storage import write_json
 from fourreal.fit.clips import Clips
 from fourreal.fit.dynamic import dynamic_objective
 from fourreal.fit.loop import fit
+from fourreal.fit.moving import inner_space
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
 from fourreal.io.images import write_image
 from fourreal.metrics import psnr, ssim
 from fourreal.raster import select
 from fourreal.recipes import canonical_default, detail_default, temporal_default
-from fourreal.stages.canonical import inner_space
 from fourreal.stages.detail import DetailConfig, detail_paths, fit_detail, redraw
 from fourreal.stages.lift import LiftConfig, fit_clips
 from fourreal.stages.trial import TUNING, Case, Filming, lifted, world_case

@@ -27,6 +27,7 @@ from fourreal.export.outputs import OUTPUTS
 from fourreal.io.video import read_video, write_video
 from fourreal.run import RunError, open_run
 from fourreal.video.choose import Models
+from fourreal.video.extend import Walk
 from fourreal.video.oracle import OracleVideoModel
 
 PROMPT = "a panda dancing on grass"
@@ -220,7 +221,7 @@ def test_every_clip_is_drawn_from_the_seed_that_the_critic_likes_best(painter: P
         video(PROMPT, tmp_path / "none", "both", replace(TWO_LINKS, drafts=0), TINY, showing=QUIET)
 
 
-def test_of_who_turns_the_sharpest_frame_is_frozen_and_the_fit_knows(
+def test_of_who_turns_on_half_a_circle_the_sharpest_frame_is_frozen_and_the_fit_knows(
     painter: Painter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Turning(Painter):
@@ -238,6 +239,45 @@ def test_of_who_turns_the_sharpest_frame_is_frozen_and_the_fit_knows(
     for turns in ("false", "true"):
         lift(tmp_path / "run", fitting=Fitting(set=(f"temporal.turns={turns}",)), showing=QUIET)
     assert asked == [True, True], "told that it does not turn, the fit does not look"
+
+
+def test_round_who_turns_circles_are_tried(painter: Painter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Turning(Painter):
+        def encode_text(self, *words: Any, **options: Any) -> Any:
+            return replace(super().encode_text(*words, **options), turns=True)
+
+        def generate(self, text: Any, **options: Any) -> Tensor:
+            sizes.append(options.get("size"))
+            return super().generate(text, **options)
+
+    def missed(circle: Video, clip: Tensor, walk: Walk, frame: int, *_: Any) -> float:
+        if len(tried) == 1:
+            tried.append((0, 0, 0))
+            raise KeyboardInterrupt
+        tried.append((frame, len(circle), circle.height))
+        return 0.9 - 0.1 * len(tried)
+
+    tried: list[tuple[int, int, int]] = []
+    sizes: list[tuple[int, int] | None] = []
+    monkeypatch.setattr("fourreal.stages.circling.missed", missed)
+    painter.__class__ = Turning
+    painter.spec = replace(painter.spec, features=painter.spec.features | {"likeness"})
+    wide, run = Drawing(drafts=1), tmp_path / "run"
+    two = replace(TINY, set=(*TINY.set, "videos.candidates=2", "videos.step=20", "videos.retries=0"))
+    with pytest.raises(KeyboardInterrupt, match="4real resume"):
+        video(PROMPT, run, "both", wide, two, showing=QUIET)
+    assert resume(run, QUIET) == 0
+    notes = read_json(run / "videos" / "videos.json")
+    first, second = notes["frames_tried"]
+    assert [t for t in tried if t[1]] == [(first["frame"], 20, 18), (second["frame"], 20, 18)], "the first is kept"
+    assert (first["kept"], second["kept"]) == (False, True)
+    assert (notes["frozen_frame"], notes["frame_chosen_by"]) == (second["frame"], "circle")
+    links = len(notes["links"])
+    assert sizes == [None, *[(18, 32)] * 3 * links, *[None] * links]
+    assert painter.seeds == [0, *range(1, links + 1), *range(1, links + 1), *range(1, links + 1), *range(1, links + 1)]
+    shares = [row["share"] for row in log_of(run) if "share" in row]
+    begun = shares.index(0.0, 1)
+    assert shares[begun:] == sorted(shares[begun:])
 
 
 def test_walks_are_tried_before_a_frame_is_frozen(painter: Painter, tmp_path: Path) -> None:

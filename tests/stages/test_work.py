@@ -38,6 +38,8 @@ def test_more_coverage_and_more_takes_take_longer_and_half_a_run_less() -> None:
     assert drawing_seconds(replace(config, coverage=360.0)) > drawing_seconds(config) == whole
     assert seconds(which="dynamic") < 0.5 * whole
     assert seconds(which="freeze") < whole
+    round_it = planned_work(config, 7, tries=True, chooses=True, circles=True).seconds
+    assert seconds(7) < round_it < 4 * seconds(7), "three circles and their fits"
     assert seconds(frame=3) == seconds(candidates=1) < whole, "a frame that is told is not looked for"
 
 

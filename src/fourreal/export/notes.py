@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_CHOSEN = {"score": "chosen for its sharpness", "walk": "chosen for the walk round it"}
+_CHOSEN = {
+    "score": "chosen for its sharpness",
+    "walk": "chosen for the walk round it",
+    "circle": "chosen for the circle round it, since its subject turns",
+}
 CLIP_NAMES = {"ref": "Reference clip", "freeze": "Freeze-time clip"}
 
 
@@ -54,10 +58,15 @@ def making_of(videos: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _tried_frames(tried: object) -> list[tuple[str, str]]:
-    """The frames that a walk round them spoke against."""
+    """What walks round frames, or circles, say of them."""
     found = [one for one in tried if isinstance(one, dict)] if isinstance(tried, list) else []
-    values = [f"{one['frame']} ({one['explained_db']:.1f} dB)" for one in found if {"frame", "explained_db"} <= {*one}]
-    return [("ok", f"how well a static scene explains a walk round frame {', '.join(values)}")] if values else []
+    walks = [f"{one['frame']} ({one['explained_db']:.1f} dB)" for one in found if {"frame", "explained_db"} <= {*one}]
+    circles = [f"{one['frame']} ({one['missed']:.0%})" for one in found if {"frame", "missed"} <= {*one}]
+    lines = [f"how well a static scene explains a walk round frame {', '.join(walks)}"] if walks else []
+    if circles:
+        about = "of the reference clip's motion, what the frozen subject leaves when it is turned"
+        lines.append(f"{about}, by the frame that is frozen: {', '.join(circles)}")
+    return [("ok", line) for line in lines]
 
 
 def _drafts(what: str, drafts: object) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Which Gaussians a clip shows in motion: those are where control nodes are needed."""
+"""Where things move, and which Gaussians a clip shows in motion: those are where control nodes are needed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from fourreal.core.errors import FieldError
+from fourreal.core.paths import look_target
+from fourreal.deform import Space
+
 from .clips import Clips
 from .ground import Plane
 from .pixels import changed, looked_up
+from .static import Targets
+from .stereo import focus_distance
 
+_INNER = 0.5  # of the distance of the cameras from what they look at: half-size of the cube in which things move
 _CHANGE = 0.04  # a pixel whose colour leaves that of the frozen instant by so much has changed
 _REACH = 0.02  # of the picture's height, by which changed parts are widened: the clip moves on between frames
 _AROUND = 1.5  # cubes: what moves may also leave the one in which it is at first
 _LIES = 0.06  # cubes above the ground, below which things lie on it
 _FOOT, _RISE = 0.3, 0.2  # beyond so many cubes about the middle it rises by so much a cube: hills are no limbs
 _LEAST = 0.002  # share of changed pixels below which a clip is taken to stand still
+
+
+def inner_space(freeze: Targets, means: Tensor) -> Space:
+    """The cube in which things move: about the point that the cameras look at."""
+    try:
+        centre = look_target(freeze.cameras).to(means)
+    except FieldError:
+        centre = means.median(0).values
+    return Space(centre, means.new_tensor(_INNER * focus_distance(freeze)))
 
 
 @torch.no_grad()

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from fourreal.core.cameras import Cameras
-from fourreal.core.errors import FieldError, FourRealError
-from fourreal.core.paths import look_target
+from fourreal.core.errors import FourRealError
 from fourreal.core.scene import Scene
 from fourreal.core.storage import write_json
-from fourreal.deform import MlpConfig, NodeConfig, Space, save_field
+from fourreal.deform import MlpConfig, NodeConfig, save_field
 from fourreal.fit.bounds import Lens
 from fourreal.fit.checkpoint import fingerprint
 from fourreal.fit.clips import Clips
 from fourreal.fit.dynamic import dynamic_objective, render_dynamic
 from fourreal.fit.formed import CameraIncrements
 from fourreal.fit.loop import Progress
+from fourreal.fit.moving import inner_space
 from fourreal.fit.phases import Phase
 from fourreal.fit.seeding import seed_gaussians
 from fourreal.fit.state import FitState
@@ -37,7 +37,6 @@ from .poses import read_run_clips
 from .scoring import Teacher, taught
 
 SCENE, WARP, REPORT = "canonical/scene.safetensors", "canonical/warp.safetensors", "canonical/report.json"
-_INNER = 0.5  # of the distance of the cameras from what they look at: half-size of the cube in which things move
 
 
 @dataclass(frozen=True)
@@ -149,15 +148,6 @@ def _modules(clips: Clips, means: Tensor, config: CanonicalConfig) -> dict[str, 
         "warp": kind.build(means, len(freeze.cameras), clips.canonical, space=inner_space(freeze, means)),
         "poses": CameraIncrements(len(freeze.cameras), clips.canonical, focus_distance(freeze), means.device),
     }
-
-
-def inner_space(freeze: Targets, means: Tensor) -> Space:
-    """The cube in which things move: about the point that the cameras look at."""
-    try:
-        centre = look_target(freeze.cameras).to(means)
-    except FieldError:
-        centre = means.median(0).values
-    return Space(centre, means.new_tensor(_INNER * focus_distance(freeze)))
 
 
 def refined_cameras(state: FitState, freeze: Targets) -> Cameras:

@@ -25,6 +25,7 @@ from fourreal.fit.dynamic import dynamic_objective, render_dynamic
 from fourreal.fit.formed import CameraIncrements, motion_of
 from fourreal.fit.loop import Evaluation, Objective, Progress
 from fourreal.fit.losses import IMAGE_LOSSES
+from fourreal.fit.moving import inner_space
 from fourreal.fit.phases import Phase
 from fourreal.fit.state import FitState
 from fourreal.fit.static import Targets
@@ -35,7 +36,7 @@ from fourreal.raster import select
 from fourreal.raster.base import Rasterizer, Splats
 from fourreal.video.base import Upsamples
 
-from .canonical import inner_space, told
+from .canonical import told
 from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
 from .lifted import LIFTED, MOTION, NOTES, SCENE, WARP, load_lift, save_lift
 from .news import Desk, News, Tell, nobody

@@ -26,7 +26,7 @@ from fourreal.fit.dynamic import dynamic_objective, render_dynamic
 from fourreal.fit.formed import CameraIncrements, field_of
 from fourreal.fit.guess import Followed, guess_motion
 from fourreal.fit.loop import Progress
-from fourreal.fit.moving import moving
+from fourreal.fit.moving import inner_space, moving
 from fourreal.fit.phases import Phase, frozen_leads
 from fourreal.fit.spin import find_spin, upwards
 from fourreal.fit.state import FitState
@@ -36,7 +36,7 @@ from fourreal.pose.tracks import find_again, follow_from
 from fourreal.raster import select
 
 from . import canonical, poses, videos
-from .canonical import inner_space, told
+from .canonical import told
 from .fitting import Beginning, Curve, Glances, OnProgress, OnState, fit_from
 from .lifted import LIFTED, save_lift
 from .news import Desk, News, Tell

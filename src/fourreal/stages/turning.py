@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fourreal.core.cameras import Cameras
+from fourreal.core.gaussians import Gaussians
 from fourreal.core.video import Video
 from fourreal.fit.loop import fit
 from fourreal.fit.phases import Phase
@@ -70,16 +71,36 @@ def explained(
     clip: Video, path: Float[Tensor, "F 3"], share: float, device: torch.device = CPU, steps: int = _STEPS
 ) -> float:
     """PSNR in dB of a static fit of a few steps, at 64 columns, to the clip itself; its path turned `share` as far."""
-    height = max(1, round(clip.height * _WIDTH / clip.width))
-    images = resize_frames(clip.frames, height, _WIDTH).to(device)
-    walk = turned_by(path.double(), share)
+    gaussians, targets = small_scene(clip, turned_by(path, share), device, steps=steps)
+    return float(psnr(render_cameras(gaussians, targets.cameras, select(device)), targets.images).mean())
+
+
+def small_scene(
+    clip: Video,
+    path: Float[Tensor, "F 3"],
+    device: torch.device = CPU,
+    *,
+    width: int = _WIDTH,
+    seeds: int = _SEEDS,
+    steps: int = _STEPS,
+) -> tuple[Gaussians, Targets]:
+    """A static scene fitted in a few steps to a clip, and what it was fitted to, at `width` columns.
+
+    Args:
+        clip: of frozen time.
+        path: azimuth and elevation in radians and log distance that it follows, one row a frame.
+        device: where to fit.
+        width: of the pictures in pixels.
+        seeds: Gaussians to begin with.
+        steps: of the fit.
+    """
+    height, walk = max(1, round(clip.height * width / clip.width)), path.double()
+    images = resize_frames(clip.frames, height, width).to(device)
     elevation = floor_elevation(clip, walk, FOCAL_PRIOR * clip.width)
     viewmats = orbit_viewmats(walk, ELEVATION if elevation is None else elevation).float()
-    Ks = pinhole(FOCAL_PRIOR * _WIDTH, _WIDTH, height, len(images)).float()
-    targets = Targets(images, Cameras(viewmats, Ks, _WIDTH, height).to(device))
-    state = FitState.begin(seed_gaussians(targets, _SEEDS, torch.Generator().manual_seed(0)), targets.extent(), 0)
+    Ks = pinhole(FOCAL_PRIOR * width, width, height, len(images)).float()
+    targets = Targets(images, Cameras(viewmats, Ks, width, height).to(device))
+    state = FitState.begin(seed_gaussians(targets, seeds, torch.Generator().manual_seed(0)), targets.extent(), 0)
     coarse = static_preview()[0]
     phase = Phase("turning", steps, coarse.rates, coarse.losses, views=coarse.views)
-    render = select(images.device)
-    gaussians = fit(state, [phase], static_objective(targets, render)).gaussians()
-    return float(psnr(render_cameras(gaussians, targets.cameras, render), images).mean())
+    return fit(state, [phase], static_objective(targets, select(device))).gaussians(), targets

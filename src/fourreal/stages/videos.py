@@ -20,6 +20,7 @@ from fourreal.video.base import KnownFrames, TextCondition, VideoModel, VideoMod
 from fourreal.video.extend import FULL, Walk, check_walk, closes, orbit_walk, plan, reach_of, text_walk
 from fourreal.video.soundness import choose_frame, frame_scores
 
+from .circling import MOST, circle_cost, try_circles
 from .freezing import candidates, tries_frames, try_frames
 from .news import Desk, News, Tell
 from .studio import KIND, Studio, VideosConfig, drawn, row_of, text_of
@@ -68,7 +69,7 @@ def check_videos(config: VideosConfig, spec: VideoModelSpec, *, turns: bool = Fa
     return walk
 
 
-def planned_work(config: VideosConfig, links: int, *, tries: bool, chooses: bool) -> Work:
+def planned_work(config: VideosConfig, links: int, *, tries: bool, chooses: bool, circles: bool = False) -> Work:
     """What drawing costs.
 
     Args:
@@ -76,10 +77,12 @@ def planned_work(config: VideosConfig, links: int, *, tries: bool, chooses: bool
         links: clips that draw a walk.
         tries: whether the model can try frames to freeze.
         chooses: whether it chooses among drafts.
+        circles: whether whole circles are tried round the frames to freeze, not short walks.
     """
     tried = tries and config.which == "both" and config.frame == "auto" and config.candidates > 1
+    cost = min(config.candidates, MOST) * circle_cost(links) if circles else config.candidates
     clips = 0 if config.which == "dynamic" else config.takes * links
-    return planned(config.drafts, tried * config.candidates, clips, dynamic=config.which != "freeze", chooses=chooses)
+    return planned(config.drafts, tried * cost, clips, dynamic=config.which != "freeze", chooses=chooses)
 
 
 def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell, device: torch.device = CPU) -> None:
@@ -91,8 +94,10 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
     spec, text = model.spec, text_of(config, model, "freeze" if config.which == "freeze" else "dynamic")
     walk = check_videos(config, spec, turns=text.turns)
     links, chooses = len(plan(walk, reach_of(spec))), "likeness" in spec.features
-    # Who turns stands in every frame as in the others: the sharpest shows most of it, and most often a face.
-    work = planned_work(config, links, tries=tries_frames(spec) and not text.turns, chooses=chooses)
+    # Who turns stands in every frame as in the others, so short walks rank a back first, which is explained best.
+    circles, tries = text.turns and walk.closed, tries_frames(spec)
+    tries = tries and (circles or not text.turns)
+    work = planned_work(config, links, tries=tries, chooses=chooses, circles=circles)
     studio = Studio(config, model, desk, tell, device, work)
     picture = None if config.from_frame is None else read_picture(config.from_frame, spec.size)
     tell(News(text.understood))
@@ -104,7 +109,7 @@ def make_videos(config: VideosConfig, model: VideoModel, desk: Desk, tell: Tell,
         reference, drafts = _reference(studio, text, picture)
         notes |= {"drafts": drafts} if drafts else {}
         clips[REFERENCE] = reference
-        frozen, chosen = _frozen(studio, reference)
+        frozen, chosen = _frozen(studio, reference, walk if circles else None)
         notes |= chosen
         tell(News(f"frame {frozen} of the reference clip is frozen"))
         picture = reference[frozen]
@@ -157,9 +162,9 @@ def _reference(
     return clip, drafts
 
 
-def _frozen(studio: Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
-    """The frame to freeze, and how it was chosen."""
-    config, model, path = studio.config, studio.model, studio.desk.scratch / "frozen.json"
+def _frozen(studio: Studio, reference: Tensor, circle: Walk | None) -> tuple[int, dict[str, Any]]:
+    """The frame to freeze, and how it was chosen; `circle` is the walk where the subject turns."""
+    config, path = studio.config, studio.desk.scratch / "frozen.json"
     scores = frame_scores(reference)
     notes: dict[str, Any] = {"frame_scores": [round(v, 3) for v in scores.tolist()]}
     if config.frame != "auto":
@@ -167,19 +172,28 @@ def _frozen(studio: Studio, reference: Tensor) -> tuple[int, dict[str, Any]]:
     if not studio.work.tries:
         frozen = choose_frame(reference)
         return frozen, {"frozen_frame": frozen, "frame_chosen_by": "score"} | notes
+    if path.exists():
+        tried = read_json(path)["tried"]
+    else:
+        tried = _tried(studio, reference, circle, scores)
+        write_json(path, {"tried": tried})
+    studio.done += studio.work.tries
+    frozen = next(one["frame"] for one in tried if one["kept"])
+    chosen = "walk" if circle is None else "circle"
+    return frozen, {"frozen_frame": frozen, "frame_chosen_by": chosen, "frames_tried": tried} | notes
+
+
+def _tried(studio: Studio, reference: Tensor, circle: Walk | None, scores: Tensor) -> list[dict[str, Any]]:
+    """What walks, or circles round who turns, find of the best frames."""
+    config, model = studio.config, studio.model
+    frames = candidates(scores, config.candidates if circle is None else min(config.candidates, MOST))
 
     def trying(done: int, total: int) -> None:
         share = studio.share(done / total, studio.work.tries)
         studio.tell(News(doing=f"the frame to freeze: {done} of {total} tried", share=share))
 
-    if path.exists():
-        tried = read_json(path)["tried"]
-    else:
-        frames, text = candidates(scores, config.candidates), text_of(config, model, "freeze")
-        trying(0, len(frames))
-        seed, steps, device = config.seed + 1, config.steps, studio.device
-        tried = try_frames(model, text, reference, frames, seed=seed, steps=steps, device=device, on_try=trying)
-        write_json(path, {"tried": tried})
-    studio.done += studio.work.tries
-    frozen = next(one["frame"] for one in tried if one["kept"])
-    return frozen, {"frozen_frame": frozen, "frame_chosen_by": "walk", "frames_tried": tried} | notes
+    trying(0, len(frames))
+    if circle is not None:
+        return try_circles(studio, reference, circle, frames)
+    text, seed, steps, device = text_of(config, model, "freeze"), config.seed + 1, config.steps, studio.device
+    return try_frames(model, text, reference, frames, seed=seed, steps=steps, device=device, on_try=trying)

@@ -37,15 +37,15 @@ class Work:
         return _SECONDS * self.total
 
 
-def planned(drafts: int, frames: int, clips: int, *, dynamic: bool, chooses: bool) -> Work:
+def planned(drafts: int, tries: float, clips: int, *, dynamic: bool, chooses: bool) -> Work:
     """What will be drawn.
 
     Args:
         drafts: of a clip that words alone decide.
-        frames: that are tried to be frozen, with a small walk each.
+        tries: what trying frames to freeze costs.
         clips: of frozen time.
         dynamic: whether a reference clip is drawn.
         chooses: whether the model chooses among drafts.
     """
     first, later = (drafts, drafts_for(drafts, shown=True)) if chooses else (1, 1)
-    return Work(dynamic * (first + _ENLARGED), float(frames), later + _ENLARGED, clips)
+    return Work(dynamic * (first + _ENLARGED), float(tries), later + _ENLARGED, clips)

@@ -8,9 +8,9 @@ closed by a clip that knows both of its ends (4Real, arXiv 2406.07472, section 3
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -183,10 +183,7 @@ def draw_link(
     walk: Walk,
     link: Link,
     pictures: Mapping[int, Tensor],
-    *,
-    seed: int = 0,
-    steps: int | None = None,
-    on_step: Callable[[int, int], None] | None = None,
+    **options: Any,
 ) -> dict[int, Float[Tensor, "3 H W"]]:
     """The pictures that a clip adds, by the walk's frame.
 
@@ -196,10 +193,10 @@ def draw_link(
         walk: the whole walk.
         link: which clip of it.
         pictures: what exists, by the walk's frame; without a picture of the start, the first clip starts freely.
-        seed, steps, on_step: see `VideoModel.generate`.
+        options: seed, steps, size, on_step; see `VideoModel.generate`.
     """
     known, camera = conditions_of(model.spec, walk, link, pictures)
-    clip = model.generate(text, known=known, camera=camera, seed=seed, steps=steps, on_step=on_step)
+    clip = model.generate(text, known=known, camera=camera, **options)
     held = () if known is None else known.indices
     return {f % len(walk): clip[i] for i, f in enumerate(link.frames) if i not in held}
 
