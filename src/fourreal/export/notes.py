@@ -64,8 +64,8 @@ def _tried_frames(tried: object) -> list[tuple[str, str]]:
     circles = [f"{one['frame']} ({one['missed']:.0%})" for one in found if {"frame", "missed"} <= {*one}]
     lines = [f"how well a static scene explains a walk round frame {', '.join(walks)}"] if walks else []
     if circles:
-        about = "of the reference clip's motion, what the frozen subject leaves when it is turned"
-        lines.append(f"{about}, by the frame that is frozen: {', '.join(circles)}")
+        about = "of the subject that turns, what it misses if frozen in a frame and turned"
+        lines.append(f"{about}: frame {', '.join(circles)}")
     return [("ok", line) for line in lines]
 
 

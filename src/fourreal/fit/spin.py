@@ -86,6 +86,10 @@ class Spin:
         """Whether it is most of the way round."""
         return float(self.angles.max() - self.angles.min()) >= _ROUND
 
+    def poses(self, splats: Splats, turning: Bool[Tensor, " N"]) -> Splats:
+        """The scene [F, N, ...] at each frame, of which `turning` turns."""
+        return _turned(splats, self.room, turning, self.angles, self.places)
+
     def turn(self, motion: NodeField) -> None:
         """Have the nodes of `motion` in the room turn so, and what lies outside follow none of them."""
         inside = self.room.holds(motion.nodes).to(motion.nodes)[:, None]
@@ -291,7 +295,7 @@ def _turned(
     angles: Float[Tensor, " A"],
     places: Float[Tensor, "P 3"],
 ) -> Splats:
-    """The scene [A, N, ...] with what turns at every angle and place; one angle or one place is for all."""
+    """The scene [A, N, ...] with what turns at each angle and its place; one angle or one place is for all."""
     count = max(len(angles), len(places))
     turns = quat_exp(room.axis * angles[:, None])
     means, quats = splats.means.repeat(count, 1, 1), splats.quats.repeat(count, 1, 1)

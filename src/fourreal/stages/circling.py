@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from fourreal.core.storage import read_json, write_json
@@ -21,9 +21,10 @@ from fourreal.core.video import Video
 from fourreal.fit.clips import Clips
 from fourreal.fit.moving import inner_space, moving
 from fourreal.fit.spin import find_spin, upwards
-from fourreal.fit.static import Targets
+from fourreal.fit.static import Targets, views_of
 from fourreal.fit.stereo import find_ground
 from fourreal.io.frames import resize_frames
+from fourreal.raster.base import Splats
 from fourreal.raster.choose import select
 from fourreal.video.extend import Walk, draw_link, plan, reach_of
 
@@ -34,7 +35,8 @@ from .turning import CPU, small_scene
 MOST = 3  # frames that are tried: a minute each on two CPU cores
 _EVALUATIONS = 6  # of the network for each clip of a circle; ten rank alike
 _WIDTH, _SEEDS, _STEPS = 128, 8000, 300  # of each fit; at 96 and 80 the subject is too blurred to be turned
-_ALIKE = 0.01  # of the error at rest: as good as the best, so that the sharpest is taken
+_CHANGE = 0.1  # a pixel that differs from the scene without the subject by so much shows the subject
+_ALIKE = 0.01  # as good as the best, so that the sharpest is taken
 
 
 def circle_cost(links: int) -> float:
@@ -56,8 +58,7 @@ def try_circles(
         tried: frames of the clip that are tried, best score first.
 
     Returns:
-        For every frame that was tried, in that order: `frame`, `missed` (error with the turning as a share of that at
-        rest; 1 if no turning is found), `kept`.
+        For every frame that was tried, in that order: `frame`, `missed` (see there), `kept`.
     """
     found = []
     for number, frame in enumerate(tried):
@@ -91,7 +92,11 @@ def _circle(studio: Studio, walk: Walk, picture: Tensor) -> Float[Tensor, "N 3 h
 
 
 def missed(circle: Video, clip: Float[Tensor, "F 3 H W"], walk: Walk, frame: int, device: torch.device = CPU) -> float:
-    """Error of a clip's changed parts with its subject turned that is frozen in a circle, as a share of that at rest.
+    """How much of a clip's turning subject another one misses, that is frozen in a circle and turned.
+
+    The mean of two shares: of the clip's changes, what the turned one leaves (L1, as a share of that at rest); and of
+    both outlines' union, what only one of them covers. The frozen subject turns with its light, so that colours alone
+    would blame a far side in the shade more than one with a second head.
 
     Args:
         circle: a walk round `frame` of the clip, all the way.
@@ -101,14 +106,31 @@ def missed(circle: Video, clip: Float[Tensor, "F 3 H W"], walk: Walk, frame: int
         device: where to fit.
 
     Returns:
-        The share; 1 if no turning meets the clip.
+        0 to about 1; 1 if no turning meets the clip.
     """
     gaussians, freeze = small_scene(circle, walk.values, device, width=_WIDTH, seeds=_SEEDS, steps=_STEPS)
-    times = torch.arange(len(clip), device=device).float()
+    times, render = torch.arange(len(clip), device=device).float(), select(device)
     cameras = replace(freeze.cameras[[walk.start] * len(clip)], times=times)
     images = resize_frames(clip, cameras.height, cameras.width).to(device)
     clips = Clips(freeze, Targets(images, cameras), walk.start, frame)
     space, ground = inner_space(freeze, gaussians.means), find_ground(freeze)
     busy = moving(clips, gaussians.means, space.centre, space.extent, ground)
-    spin = find_spin(gaussians, clips, busy, upwards(clips, ground), select(device), told=True)
-    return 1.0 if spin is None else spin.worth
+    spin = find_spin(gaussians, clips, busy, upwards(clips, ground), render, told=True)
+    if spin is None:
+        return 1.0
+    turning, splats = busy & spin.room.holds(gaussians.means), Splats.of(gaussians)
+    with torch.no_grad():
+        shown = render(spin.poses(splats, turning), views_of(cameras), None).color
+        empty = render(splats._replace(opacities=splats.opacities * ~turning), views_of(cameras), None).color
+    return (spin.worth + 1 - _shared(_outlines(shown, empty), _outlines(images, empty), frame)) / 2
+
+
+def _outlines(frames: Float[Tensor, "F 3 H W"], empty: Float[Tensor, "F 3 H W"]) -> Bool[Tensor, "F H W"]:
+    """Where frames show what is not in the empty scene."""
+    return (frames - empty).abs().amax(1) > _CHANGE
+
+
+def _shared(a: Bool[Tensor, "F H W"], b: Bool[Tensor, "F H W"], frame: int) -> float:
+    """Intersection over union, the mean over all frames but one."""
+    shares = (a & b).sum((1, 2)) / (a | b).sum((1, 2)).clamp_min(1)
+    return float((shares.sum() - shares[frame]) / max(len(shares) - 1, 1))
