@@ -37,8 +37,8 @@ class VideosConfig:
         step: degrees between two of its frames, at most.
         frame: frame of the reference clip that is frozen; "auto" takes, of the sharpest with their subject in full
             view, the one that a walk round it suits best.
-        candidates: so many frames are tried for that, with a small walk each; 1 for the sharpest. Only with a model
-            that draws small and follows a camera.
+        candidates: so many frames are tried for that, with a small walk each, or at most three with a whole circle
+            where the subject turns; 1 for the sharpest. Only with a model that draws small and follows a camera.
         from_frame: picture to start the reference clip from (or to freeze, without one).
         steps: evaluations of the network a clip; None for the model's own choice.
         retries: how often a bad freeze-time clip is drawn again.
