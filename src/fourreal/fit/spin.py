@@ -40,6 +40,7 @@ _WITHIN, _WIDER = 0.6, 0.02  # share of a turn that must lie where the clip chan
 _ROOMY = 1.1  # of how far the subject reaches
 _FEET = 0.1  # of the subject's height, by which it reaches below what is seen to move
 _SOLID = 0.3  # opacity of what counts for the middle
+_ENDS = (0.02, 0.98)  # shares of it at which it is taken to end
 # Shares of what moves that may be the subject: the rest lies behind it in the picture.
 _WIDE = (0.5, 0.7, 0.85, 0.98, 1.0)
 _SAME = 0.01  # of the error at rest, by which a narrower subject may be met worse
@@ -132,11 +133,15 @@ def find_spin(
     assert clips.reference is not None
     if not busy.any() or not _rests(clips.reference.cameras):
         return None
+    viewmat = clips.reference.cameras.viewmats[clips.instant]
     if told:
         busy = _sweeping(gaussians.means, busy, clips, axis)
     solid = busy & (gaussians.opacities > _SOLID)
+    solid = solid if solid.any() else busy
     # The median: what lies far behind the subject in the picture counts as moving, too.
-    centre = gaussians.means[solid if solid.any() else busy].median(0).values
+    centre = gaussians.means[solid].median(0).values
+    if told:  # nothing does: a face, of many small Gaussians, does not draw the line to it
+        centre = centre + _to_middle(gaussians.means[solid] - centre, _sides(axis, viewmat, axis.new_tensor(1.0)))
     heights = (gaussians.means[busy] - centre) @ axis
     low, high = heights.min(), torch.quantile(heights, 0.98)
     # What moves begins a little above the ground; feet reach down to it.
@@ -152,7 +157,7 @@ def find_spin(
 
     found = [tried(replace(line, radius=torch.quantile(apart, share))) for share in _WIDE]
     least = min(spin.worth for spin in found)
-    sides = _sides(axis, clips.reference.cameras.viewmats[clips.instant], apart.median())
+    sides = _sides(axis, viewmat, apart.median())
     # Where a narrow room is stuck a wider one may find the line.
     found = [_centred(s, tried, sides) for s in found if s.turns and s.worth <= least + _CLOSE]
     if not found:
@@ -254,6 +259,12 @@ def _sides(axis: Tensor, viewmat: Float[Tensor, "4 4"], reach: Tensor) -> list[T
     """To the right and ahead over the ground, as the camera sees it, as far as `reach`."""
     right, _, ahead = viewmat[:3, :3]
     return [F.normalize(v - (v @ axis) * axis, dim=0) * reach for v in (right, ahead)]
+
+
+def _to_middle(arms: Float[Tensor, "M 3"], sides: Sequence[Tensor]) -> Float[Tensor, " 3"]:
+    """The way over the ground to half way between the outermost."""
+    shares = arms.new_tensor(_ENDS)
+    return torch.stack([side * torch.quantile(arms @ side, shares).mean() for side in sides]).sum(0)
 
 
 def _centred(spin: Spin, tried: Callable[[Room], Spin], sides: Sequence[Tensor]) -> Spin:
