@@ -259,6 +259,18 @@ def test_what_lies_beside_who_is_known_to_turn_stays() -> None:
     assert (spin.angles - truth).abs().max() < math.radians(8)
 
 
+def test_a_face_of_many_gaussians_does_not_draw_the_line_to_it() -> None:
+    """A fox was turned about its head, in which density control had put most of its Gaussians, and none was found."""
+    truth, whole = torch.deg2rad(22.5 * (torch.arange(FRAMES) - INSTANT)), scene()
+    often = torch.ones(len(whole), dtype=torch.long)
+    often[:SUBJECT][whole.means[:SUBJECT, 0] - SPOT[0] > 0.3] = 6
+    faced = Gaussians(**{name: value.repeat_interleave(often, 0) for name, value in whole.tensors().items()})
+    spin = find_spin(faced, filmed(truth), busy().repeat_interleave(often), UP, render, told=True)
+    assert spin is not None
+    assert (spin.angles - truth).abs().max() < math.radians(8)
+    assert float((spin.room.centre - SPOT)[[0, 2]].norm()) < 0.12
+
+
 @given(st.integers(0, 1000), st.integers(0, 9))
 def test_a_course_that_goes_onwards_neither_stops_nor_turns_back(seed: int, instant: int) -> None:
     cost = torch.rand(10, courses.ANGLES, generator=torch.Generator().manual_seed(seed))
