@@ -10,7 +10,8 @@ import torch
 from fourreal.core.video import Video
 from fourreal.pose import Orbit, PoseHint
 from fourreal.stages import turning
-from fourreal.stages.turning import explained, nearest_of_the_best, settled_share
+from fourreal.stages.small import explained
+from fourreal.stages.turning import nearest_of_the_best, settled_share
 from fourreal.worlds import orbit_cameras, render, sample_worlds
 
 

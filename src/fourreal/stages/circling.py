@@ -29,8 +29,8 @@ from fourreal.raster.choose import select
 from fourreal.video.extend import Walk, draw_link, plan, reach_of
 
 from .news import News
+from .small import CPU, small_scene
 from .studio import Studio, row_of, text_of
-from .turning import CPU, small_scene
 
 MOST = 3  # frames that are tried: a minute each on two CPU cores
 _EVALUATIONS = 6  # of the network for each clip of a circle; ten rank alike

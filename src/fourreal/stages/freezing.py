@@ -18,7 +18,7 @@ from torch import Tensor
 from fourreal.core.video import Video
 from fourreal.video.base import CameraPath, KnownFrames, TextCondition, VideoModel, VideoModelSpec
 
-from .turning import CPU, explained
+from .small import CPU, explained
 
 _NEEDED = frozenset({"camera", "frames", "likeness"})  # the last: of a model that draws small and cheaply
 _HALF = 65.0  # degrees to either side

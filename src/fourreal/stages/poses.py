@@ -24,7 +24,8 @@ from fourreal.pose.clips import Moment, pair_picture
 from fourreal.pose.floor import floor_elevation
 
 from .news import Desk, News, Tell
-from .turning import CPU, settled_share, turned_by
+from .small import CPU, turned_by
+from .turning import settled_share
 from .videos import FREEZE, NOTES, REFERENCE
 
 CAMERAS, REPORT, PAIR = "poses/cameras.json", "poses/report.json", "poses/pair.png"

@@ -23,8 +23,8 @@ from fourreal.video.soundness import choose_frame, frame_scores
 from .circling import MOST, circle_cost, try_circles
 from .freezing import candidates, tries_frames, try_frames
 from .news import Desk, News, Tell
+from .small import CPU
 from .studio import KIND, Studio, VideosConfig, drawn, row_of, text_of
-from .turning import CPU
 from .walking import best_take
 from .work import Work, planned
 

@@ -18,8 +18,8 @@ from fourreal.video.extend import Link, Walk, conditions_of, draw_link, plan, re
 from fourreal.video.soundness import Soundness, examine
 
 from .news import News
+from .small import explained
 from .studio import KIND, Studio, drawn, row_of, text_of
-from .turning import explained
 
 _OTHER, _TAKE = 1000, 100_000  # between the seeds of successive tries, and of takes
 
